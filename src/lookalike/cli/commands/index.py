@@ -1,0 +1,71 @@
+"""``lookalike index PHOTOS``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lookalike.cli.console import Console
+from lookalike.cli.options import DEFAULT_WORKSPACE, EncoderOption, JsonOption, QuietOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from lookalike.embedding.plan import IndexReport
+
+SHOWN = 10
+
+
+def index(
+    photos: Annotated[Path, typer.Argument(help="The folder of photographs, read with all its folders.")],
+    encoder: EncoderOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a folder of photographs searchable, or bring it up to date.
+
+    New files are added, changed ones encoded again, absent ones marked; what is unchanged is left alone. Stopped at
+    any moment, the next run goes on where this one was. Files that cannot be read are listed with the reason, here
+    and in rejected.json of the workspace; the exit code is then 1.
+    """
+    from lookalike.jobs.index import index_folder
+
+    console = Console(json, quiet)
+    with console.progress() as on_progress:
+        report = index_folder(workspace, photos, encoder, on_progress)
+    data = {
+        "images": report.images,
+        "rejected": [{"path": entry.path, "reason": entry.reason} for entry in report.rejected],
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 2),
+        "added": report.added,
+        "updated": report.updated,
+        "reused": report.reused,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "ignored": report.ignored,
+    }
+    console.result(data, lambda screen: _show(screen, report, workspace))
+    if report.rejected:
+        raise typer.Exit(1)
+
+
+def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
+    parts = [
+        f"{count:,} {word}"
+        for word in ("added", "updated", "reused", "removed", "unchanged")
+        if (count := getattr(report, word))
+    ]
+    speed = f", {report.images_per_second:,.0f} images/s" if report.added + report.updated else ""
+    screen.print(f"[bold]{report.images:,} images[/] in {workspace}: {', '.join(parts) or 'nothing to do'}")
+    screen.print(f"[dim]{report.seconds:.1f} s{speed}[/]")
+    if not report.rejected:
+        return
+    screen.print(f"[yellow]{len(report.rejected):,} files could not be read:[/]")
+    for entry in report.rejected[:SHOWN]:
+        screen.print(f"  {entry.path}: {entry.reason}", markup=False)
+    if len(report.rejected) > SHOWN:
+        screen.print(f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}", markup=False)

@@ -1,0 +1,84 @@
+"""The entry point: commands by name, and errors as one line with an exit code.
+
+Exit codes: 0 done; 1 done, but some inputs were rejected; 2 wrong usage or bad input; 3 an error of ours;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lookalike import __version__
+from lookalike.cli.commands import compare, demo, duplicates, encoders, index, search
+from lookalike.core.errors import LookalikeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lookalike",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(index.index)
+app.command()(search.search)
+app.command()(compare.compare)
+app.command()(duplicates.duplicates)
+app.add_typer(encoders.app, name="encoders")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"lookalike {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def lookalike(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Learn what looks alike means to the people who use it, and search images with it."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors become one line on standard error.
+
+    Set ``LOOKALIKE_DEBUG=1`` to see the traceback of an error of ours.
+    """
+    try:
+        code = app(arguments, prog_name="lookalike", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except LookalikeError as error:
+        return _fail(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; what was written stays, and the next run goes on from there", 130)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): say nothing, and keep Python from saying it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "show"):
+            error.show()
+            return int(error.exit_code)
+        if os.environ.get("LOOKALIKE_DEBUG"):
+            raise
+        kind = type(error).__name__
+        return _fail(f"internal error: {kind}: {error} (LOOKALIKE_DEBUG=1 shows where; please report it)", 3)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"lookalike: {' '.join(message.split())}\n")
+    return code

@@ -1,0 +1,90 @@
+"""Every error that lookalike raises on purpose, in one tree.
+
+LookalikeError
+├── InputError                 what the user gave cannot be used
+│   ├── ImageDecodeError       one image file cannot be read
+│   ├── UnknownNameError       no encoder, model, format of that name
+│   └── EncoderError           a network or its card does not fit
+├── WorkspaceError             the workspace is absent, locked or of another kind
+└── StorageError               the disk or the table said no
+
+A message says what was wrong, where, and what to do, in one line. The command line prints it and exits with 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = [
+    "EncoderError",
+    "ImageDecodeError",
+    "InputError",
+    "LookalikeError",
+    "StorageError",
+    "UnknownNameError",
+    "WorkspaceError",
+]
+
+
+class LookalikeError(Exception):
+    """The root of every error raised on purpose by this package."""
+
+
+class InputError(LookalikeError, ValueError):
+    """What the user gave cannot be used: an argument, a folder, a file."""
+
+
+class ImageDecodeError(InputError):
+    """One image cannot be read.
+
+    Attributes
+    ----------
+    path : str
+        The file as it was given, or a word for an image that has no file.
+    reason : str
+        Why it cannot be read, in a few words.
+
+    Examples
+    --------
+    >>> str(ImageDecodeError("cat.jpg", "the file is empty"))
+    'cat.jpg: the file is empty'
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ImageDecodeError], tuple[str, str]]:
+        """Let the error cross a process boundary whole."""
+        return type(self), (self.path, self.reason)
+
+
+class UnknownNameError(InputError):
+    """No entry of that name; the message lists the nearest ones.
+
+    Examples
+    --------
+    >>> str(UnknownNameError("encoder", "clasic", ["classic", "onnx"]))
+    "there is no encoder 'clasic': did you mean classic?"
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        super().__init__(f"there is no {kind} '{name}': {hint}")
+
+
+class EncoderError(InputError):
+    """A network, or the card beside it, does not fit what an encoder needs."""
+
+
+class WorkspaceError(LookalikeError):
+    """The workspace is absent, in use by another process, or made for something else."""
+
+
+class StorageError(LookalikeError):
+    """The disk or the table of record refused an operation."""

@@ -1,0 +1,1 @@
+"""The collection, and the loop that fills it: decode, encode and write, overlapped."""

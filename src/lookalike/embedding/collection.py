@@ -1,0 +1,333 @@
+"""A collection: images and their vectors on disk, kept in step with a folder, searchable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.core.errors import InputError, WorkspaceError
+from lookalike.core.files import read_json, write_json
+from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.types import Vectors
+from lookalike.core.workspace import DEFAULT_ENCODER, Workspace, WorkspaceConfig
+from lookalike.embedding.duplicates import distances_to_first, duplicate_groups
+from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
+from lookalike.embedding.fill import fill
+from lookalike.embedding.plan import IndexReport, make_plan
+from lookalike.embedding.writer import Writer
+from lookalike.images.folder import FolderScan, ImageFile, Rejected, scan
+from lookalike.search.disposable import open_or_build
+from lookalike.search.exact import ExactIndex
+from lookalike.search.protocol import VectorIndex
+from lookalike.search.store import ImageTable, vector_column
+
+__all__ = ["Collection", "Hit", "IndexReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One image found.
+
+    Attributes
+    ----------
+    image : str
+        Path relative to the collection root.
+    distance : float
+        ``1 - cosine``, in [0, 2].
+    similarity : float
+        The cosine.
+    """
+
+    image: str
+    distance: float
+    similarity: float
+
+
+class Collection:
+    """Images and their vectors in a workspace folder.
+
+    Use `create` or `open`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> photos = Path(tempfile.mkdtemp())
+    >>> for name, colour in {"red": (200, 0, 0), "rose": (210, 30, 30), "sea": (0, 60, 200)}.items():
+    ...     Image.new("RGB", (64, 64), colour).save(photos / f"{name}.png")
+    >>> collection = Collection.create(photos / ".lookalike", root=photos)
+    >>> collection.sync().images
+    3
+    >>> [hit.image for hit in collection.search(photos / "red.png", k=2)]
+    ['red.png', 'rose.png']
+    """
+
+    def __init__(self, workspace: Workspace, table: ImageTable, root: Path, encoder: Encoder) -> None:
+        self.workspace = workspace
+        self.root = root
+        self.encoder = encoder
+        self._table = table
+        self._column = vector_column(encoder.name, encoder.spec.fingerprint)
+        self._searchable: tuple[int, list[str], VectorIndex] | None = None
+
+    @classmethod
+    def create(cls, uri: str | Path, root: str | Path, encoder: str = DEFAULT_ENCODER) -> Collection:
+        """Make an empty collection in the workspace folder `uri`, for the images under `root`.
+
+        Raises
+        ------
+        WorkspaceError
+            There is a collection already.
+        InputError
+            `root` is not a folder, or there is no such encoder.
+        """
+        workspace = Workspace(Path(uri))
+        if workspace.exists():
+            raise WorkspaceError(f"{workspace.path} holds a collection already: open it, or choose another folder")
+        root = Path(root)
+        if not root.is_dir():
+            raise InputError(f"{root} is not a folder: give the folder of photographs")
+        loaded = load_encoder(encoder)
+        with workspace.lock():
+            table = _create_or_open(workspace)
+            workspace.configure(WorkspaceConfig(str(root.resolve()), encoder))
+        return cls(workspace, table, root.resolve(), loaded)
+
+    @classmethod
+    def open(cls, uri: str | Path, encoder: str | None = None) -> Collection:
+        """Open the collection in the workspace folder `uri`.
+
+        Parameters
+        ----------
+        uri : path
+            The workspace folder.
+        encoder : str, optional
+            Whose vectors to use; without it, those of the workspace's encoder.
+
+        Raises
+        ------
+        WorkspaceError
+            There is none.
+        StorageError
+            Its table cannot be read.
+        """
+        workspace = Workspace(Path(uri))
+        config = workspace.config()
+        loaded = load_encoder(encoder or config.encoder)
+        return cls(workspace, ImageTable.open(workspace.collection_uri), Path(config.root), loaded)
+
+    def __len__(self) -> int:
+        return self._table.count()
+
+    def sync(self, folder: str | Path | None = None, on_progress: OnProgress = silent) -> IndexReport:
+        """Bring the collection in step with a folder: add, update, and mark what is gone.
+
+        Unchanged images (same size and modification time, or same content) are not encoded again. A run that is
+        killed has lost nothing that was written; the next goes on from there.
+
+        Parameters
+        ----------
+        folder : path, optional
+            A folder inside the root to look at alone; without it, the whole root.
+        on_progress : callable, optional
+
+        Raises
+        ------
+        InputError
+            The folder is not inside the root, or not a folder.
+        WorkspaceError
+            Another process is writing.
+        """
+        where = Path(folder) if folder is not None else self.root
+        inside = self._relative(where)
+        on_progress(Progress("looking through the folder", 0, 0))
+        found = _beneath(inside, scan(where))
+        return self._bring_in(found, "" if inside == "." else inside + "/", on_progress)
+
+    def add(self, images: Iterable[str | Path], on_progress: OnProgress = silent) -> IndexReport:
+        """Add or update single files inside the root; nothing is marked as gone.
+
+        Raises
+        ------
+        InputError
+            A path is not inside the root.
+        """
+        found = FolderScan(files=[], rejected=[], ignored=0)
+        for image in images:
+            name = self._relative(Path(image))
+            try:
+                status = Path(image).stat()
+                found.files.append(ImageFile(name, status.st_size, status.st_mtime_ns))
+            except OSError as error:
+                found.rejected.append(Rejected(name, error.strerror or str(error)))
+        names = {entry.path for entry in [*found.files, *found.rejected]}
+        return self._bring_in(found, names, on_progress)
+
+    def search(self, query: ImageLike, k: int = 10) -> list[Hit]:
+        """Find the `k` images closest to a picture, closest first; the picture need not be in the collection.
+
+        Raises
+        ------
+        ImageDecodeError
+            The query cannot be read.
+        InputError
+            `k` is not positive, or the collection has no vectors of this encoder.
+        """
+        return self.search_vectors(self.encoder.vector(query)[None], k)[0]
+
+    def search_vectors(self, queries: Vectors, k: int = 10) -> list[list[Hit]]:
+        """Find the `k` images closest to each of several unit vectors, float32 (Q, dim)."""
+        if k < 1:
+            raise InputError(f"k must be at least 1, not {k}")
+        paths, index = self.searchable()
+        if not paths:
+            raise InputError(
+                f"the collection has no images encoded by {self.encoder.name}: run `lookalike index` with it first"
+            )
+        rows, distances = index.search(queries, min(k, len(paths)))
+        return [
+            [
+                Hit(paths[row], float(np.clip(distance, 0, 2)), float(np.clip(1 - distance, -1, 1)))
+                for row, distance in zip(*pair, strict=True)
+                if row >= 0
+            ]
+            for pair in zip(rows, distances, strict=True)
+        ]
+
+    def duplicates(
+        self, threshold: float | None = None, mirrored: bool = False, on_progress: OnProgress = silent
+    ) -> list[list[Hit]]:
+        """Group near-identical images: resized, recompressed, slightly cropped.
+
+        Pairs closer than `threshold` are candidates; a pair counts when the two pictures also agree after a small
+        alignment (`lookalike.images.copies`). Memory is bounded by the vectors and a block of pairs.
+
+        Parameters
+        ----------
+        threshold : float, optional
+            Distance, in [0, 2]; without it, the encoder's own `copy_distance`.
+        mirrored : bool
+            Whether left-right mirrored copies count.
+
+        Returns
+        -------
+        list of list of Hit
+            Groups of at least two, the largest picture first, with distances to it.
+        """
+        if threshold is None:
+            threshold = self.encoder.spec.copy_distance
+        if not 0 <= threshold <= 2:
+            raise InputError(f"threshold is a distance between 0 and 2, not {threshold}")
+        paths, index = self.searchable(on_progress)
+        if not paths:
+            return []
+        _, vectors = self._table.vectors(self._column)
+        groups = duplicate_groups(
+            self.encoder, paths, vectors, index, self.thumbnails, threshold, mirrored, on_progress
+        )
+        return [self._largest_first(paths, vectors, group) for group in groups]
+
+    def thumbnails(self, images: Sequence[str]) -> dict[str, bytes]:
+        """Return the stored thumbnails (JPEG) of images, by path."""
+        return self._table.thumbnails(images)
+
+    def compact(self) -> None:
+        """Merge the small files that many writes leave, and forget removed images for good."""
+        with self.workspace.lock():
+            self._table.compact()
+
+    def searchable(self, on_progress: OnProgress = silent) -> tuple[list[str], VectorIndex]:
+        """Return the paths, and the index whose rows they name; built or loaded when the table has changed."""
+        version = self._table.version
+        if self._searchable is None or self._searchable[0] != version:
+            if self._column not in self._table.columns:
+                return [], ExactIndex(np.zeros((0, self.encoder.dim), np.float32))
+            paths = self._table.paths(self._column)
+            index = open_or_build(
+                self.workspace.index_folder,
+                self._column,
+                version,
+                lambda: self._table.vectors(self._column)[1],
+                on_progress=on_progress,
+            )
+            self._searchable = (version, paths, index)
+        return self._searchable[1], self._searchable[2]
+
+    def _bring_in(self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress) -> IndexReport:
+        """Carry out a plan under the workspace's lock, and keep the list of what was rejected.
+
+        `looked_at` is the beginning of the paths of a whole folder, or the paths of single files.
+        """
+        started = time.perf_counter()
+        with self.workspace.lock():
+            self._table.ensure_column(self._column, self.encoder.dim)
+            stored = self._table.stored(self._column)
+            plan = make_plan(found.files, stored, looked_at if isinstance(looked_at, str) else None)
+            report = IndexReport(unchanged=plan.unchanged, ignored=found.ignored, rejected=[*found.rejected])
+            writer = Writer(self._table, self._column, stored, report)
+            writer.settle(plan)
+            self._encode(writer, plan.to_encode, writer.encoded, on_progress)
+            if writer.leftover:
+                self._encode(writer, writer.leftover, (), on_progress)
+            report.images = len(self)
+            report.rejected.sort(key=lambda entry: entry.path)
+            report.seconds = time.perf_counter() - started
+            self._keep_rejected(report.rejected, looked_at)
+        return report
+
+    def _largest_first(self, paths: list[str], vectors: Vectors, group: list[int]) -> list[Hit]:
+        """Order a group by the size of the picture: the first is the one to keep."""
+        sizes = self._table.sizes([paths[row] for row in group])
+        ordered = sorted(group, key=lambda row: (-math.prod(sizes[paths[row]]), paths[row]))
+        found = zip(ordered, distances_to_first(vectors, ordered), strict=True)
+        return [Hit(paths[row], distance, 1 - distance) for row, distance in found]
+
+    def _encode(self, writer: Writer, files: list[ImageFile], encoded: Container[str], on_progress: OnProgress) -> None:
+        writer.write(fill(self.encoder, self.root, files, encoded), len(files), on_progress)
+
+    def _relative(self, path: Path) -> str:
+        """Name a path by the collection root, with forward slashes."""
+        try:
+            return path.resolve().relative_to(self.root).as_posix()
+        except ValueError:
+            raise InputError(
+                f"{path} is not inside {self.root}, the folder of this collection: "
+                "use another workspace (--workspace) for another folder"
+            ) from None
+
+    def _keep_rejected(self, rejected: list[Rejected], looked_at: set[str] | str) -> None:
+        """Write the list of rejected inputs; what this run did not look at stays on it."""
+
+        def covered(path: str) -> bool:
+            return path.startswith(looked_at) if isinstance(looked_at, str) else path in looked_at
+
+        earlier = [entry for entry in self.rejected() if not covered(entry.path)]
+        entries = sorted([*earlier, *rejected], key=lambda entry: entry.path)
+        write_json(self.workspace.rejected_file, [{"path": e.path, "reason": e.reason} for e in entries])
+
+    def rejected(self) -> list[Rejected]:
+        """Return the inputs that could not be read when they were last looked at, with reasons."""
+        if not self.workspace.rejected_file.is_file():
+            return []
+        return [Rejected(entry["path"], entry["reason"]) for entry in read_json(self.workspace.rejected_file)]
+
+
+def _create_or_open(workspace: Workspace) -> ImageTable:
+    """Take over a table whose workspace file was lost; otherwise make one."""
+    if (Path(workspace.collection_uri) / "images.lance").is_dir():
+        return ImageTable.open(workspace.collection_uri)
+    return ImageTable.create(workspace.collection_uri)
+
+
+def _beneath(folder: str, found: FolderScan) -> FolderScan:
+    """Name what was found in a folder by the path from the collection root."""
+    if folder == ".":
+        return found
+    files = [replace(file, path=f"{folder}/{file.path}") for file in found.files]
+    rejected = [replace(entry, path=f"{folder}/{entry.path}") for entry in found.rejected]
+    return FolderScan(files, rejected, found.ignored)

@@ -1,0 +1,165 @@
+"""Groups of near-identical images, in memory bounded by the vectors and one block of pairs.
+
+Two stages: an image's nearest neighbours under a distance are candidates; a candidate pair counts when the two
+thumbnails also agree after a small alignment. The first stage is the index's; no N x N matrix is ever made.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.types import Pixels, Rows, Vectors
+from lookalike.core.vectors import cosine_distances, unit_rows
+from lookalike.embedding.encoder import Encoder
+from lookalike.embedding.lanes import in_lanes
+from lookalike.images.copies import COPY_AGREEMENT, agreement, prepare
+from lookalike.search.protocol import VectorIndex
+
+__all__ = ["LoadThumbnails", "distances_to_first", "duplicate_groups"]
+
+LoadThumbnails: TypeAlias = Callable[[Sequence[str]], Mapping[str, bytes]]
+Pair: TypeAlias = tuple[int, int]
+
+BLOCK = 256
+NEIGHBOURS = 32
+
+
+def duplicate_groups(
+    encoder: Encoder,
+    paths: Sequence[str],
+    vectors: Vectors,
+    index: VectorIndex,
+    thumbnails: LoadThumbnails,
+    threshold: float,
+    mirrored: bool = False,
+    on_progress: OnProgress = silent,
+) -> list[list[int]]:
+    """Find groups of rows that show the same picture.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What made the vectors; used for mirrored copies alone.
+    paths : sequence of str
+        Of the N images.
+    vectors : float32 (N, D)
+        Unit rows.
+    index : VectorIndex
+        Over the same rows.
+    thumbnails : callable
+        Gives JPEG thumbnails by path.
+    threshold : float
+        Candidates are at most this far apart (``1 - cosine``).
+    mirrored : bool
+        Whether left-right mirrored copies count.
+
+    Returns
+    -------
+    list of list of int
+        Groups of two rows or more; rows ascending, groups by their first row.
+    """
+    sets = _DisjointSets(len(paths))
+    for flip in (False, True) if mirrored else (False,):
+        stage = "comparing mirrored copies" if flip else "comparing"
+        for start in range(0, len(paths), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(paths)))
+            pictures = _Pictures(paths, thumbnails)
+            queries = _mirrored_vectors(encoder, pictures, rows) if flip else vectors[rows]
+            pairs = [pair for pair in _candidates(index, rows, queries, threshold) if not sets.together(*pair)]
+            for left, right in _verified(pictures, pairs, flip, encoder.lanes):
+                sets.join(left, right)
+            on_progress(Progress(stage, int(rows[-1]) + 1, len(paths)))
+    return sets.groups()
+
+
+def distances_to_first(vectors: Vectors, group: Sequence[int]) -> list[float]:
+    """Return the distance of every row of a group to its first.
+
+    Examples
+    --------
+    >>> distances_to_first(np.eye(3, dtype=np.float32), [0, 0, 2])
+    [0.0, 0.0, 1.0]
+    """
+    return [float(d) for d in cosine_distances(vectors[[group[0]]], vectors[list(group)])]
+
+
+def _candidates(index: VectorIndex, rows: Rows, queries: Vectors, threshold: float) -> Iterator[Pair]:
+    """Yield each pair of a block's rows and their neighbours once, lower row first."""
+    found, distances = index.search(queries, min(NEIGHBOURS, index.size))
+    # float32 rounding puts an exact copy a little past 0: a threshold of 0 still finds it.
+    close = (distances <= threshold + 1e-5) & (found >= 0) & (found != rows[:, None])
+    pairs = {(min(a, b), max(a, b)) for a, b in zip(np.repeat(rows, close.sum(1)), found[close], strict=True)}
+    yield from sorted((int(a), int(b)) for a, b in pairs)
+
+
+def _verified(pictures: _Pictures, pairs: list[Pair], flip: bool, lanes: int) -> Iterator[Pair]:
+    """Yield the pairs whose pictures agree."""
+    pictures.load({row for pair in pairs for row in pair})
+
+    def agree(pair: Pair) -> tuple[Pair, bool]:
+        left, right = pictures[pair[0]], pictures[pair[1]]
+        return pair, agreement(prepare(left[:, ::-1] if flip else left), prepare(right)) >= COPY_AGREEMENT
+
+    for pair, good in in_lanes(agree, pairs, lanes):
+        if good:
+            yield pair
+
+
+def _mirrored_vectors(encoder: Encoder, pictures: _Pictures, rows: Rows) -> Vectors:
+    """Encode the left-right mirrored thumbnails of a block."""
+    pictures.load(int(row) for row in rows)
+    return unit_rows(encoder.encode([np.ascontiguousarray(pictures[int(row)][:, ::-1]) for row in rows]))
+
+
+class _Pictures:
+    """The decoded thumbnails of one block."""
+
+    def __init__(self, paths: Sequence[str], thumbnails: LoadThumbnails) -> None:
+        self._paths = paths
+        self._thumbnails = thumbnails
+        self._pixels: dict[int, Pixels] = {}
+
+    def load(self, rows: Iterable[int]) -> None:
+        from PIL import Image
+
+        missing = [row for row in rows if row not in self._pixels]
+        encoded = self._thumbnails([self._paths[row] for row in missing])
+        for row in missing:
+            with Image.open(io.BytesIO(encoded[self._paths[row]])) as image:
+                self._pixels[row] = np.asarray(image.convert("RGB"))
+
+    def __getitem__(self, row: int) -> Pixels:
+        return self._pixels[row]
+
+
+class _DisjointSets:
+    """Union-find over N rows."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = np.arange(count)
+
+    def root(self, row: int) -> int:
+        parent = self._parent
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = int(parent[row])
+        return row
+
+    def together(self, left: int, right: int) -> bool:
+        return self.root(left) == self.root(right)
+
+    def join(self, left: int, right: int) -> None:
+        low, high = sorted((self.root(left), self.root(right)))
+        self._parent[high] = low
+
+    def groups(self) -> list[list[int]]:
+        found: dict[int, list[int]] = {}
+        for row in np.flatnonzero(self._parent != np.arange(len(self._parent))):
+            top = self.root(int(row))
+            found.setdefault(top, [top]).append(int(row))
+        return [found[top] for top in sorted(found)]

@@ -1,0 +1,1 @@
+"""Pictures: reading files, finding them in folders, rendering samples."""

@@ -1,0 +1,1 @@
+"""Nearest neighbours, and the table that holds what is searched."""

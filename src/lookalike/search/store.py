@@ -1,0 +1,338 @@
+"""The store of record: one LanceDB table, a row per image.
+
+Every write is one Lance commit: after a crash the table is as it was before the write or as it is after it.
+Images are keyed by their path; vectors stand in one column per encoder, absent until that encoder has run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.core.errors import StorageError
+from lookalike.core.types import Vectors
+
+__all__ = ["ImageRow", "ImageTable", "StoredImage", "vector_column"]
+
+NAME = "images"
+FORMAT = "1"
+
+BASE_FIELDS = (
+    pa.field("path", pa.string(), nullable=False),
+    pa.field("hash", pa.string(), nullable=False),
+    pa.field("size", pa.int64(), nullable=False),
+    pa.field("mtime_ns", pa.int64(), nullable=False),
+    pa.field("width", pa.int32(), nullable=False),
+    pa.field("height", pa.int32(), nullable=False),
+    pa.field("format", pa.string(), nullable=False),
+    pa.field("thumbnail", pa.binary(), nullable=False),
+    pa.field("removed", pa.bool_(), nullable=False),
+)
+PRESENT = "removed = false"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image to write: what is known of the file, its thumbnail and its vector.
+
+    Attributes
+    ----------
+    path : str
+        POSIX path relative to the collection root.
+    hash : str
+        SHA-256 of the file's bytes, in hexadecimal.
+    size, mtime_ns : int
+        Of the file, in bytes and nanoseconds.
+    width, height : int
+        Of the upright picture, in pixels.
+    format : str
+        ``"JPEG"``, ``"PNG"`` …
+    thumbnail : bytes
+        A JPEG, its longer side at most 256 pixels.
+    vector : float32 (D,)
+        Unit norm.
+    """
+
+    path: str
+    hash: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    format: str
+    thumbnail: bytes
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """What the table knows of one image, without pictures and vectors."""
+
+    hash: str
+    size: int
+    mtime_ns: int
+    removed: bool
+    has_vector: bool
+
+
+def vector_column(name: str, fingerprint: str) -> str:
+    """Name the column of an encoder's vectors; another fingerprint is another column, another folder is not.
+
+    Examples
+    --------
+    >>> vector_column("onnx:/nets/Mobile Net.onnx", "abc")
+    'vector_mobile_net_onnx_ba7816bf'
+    """
+    last = re.split(r"[/\\\\]", name.lower())[-1]
+    slug = re.sub(r"[^a-z0-9]+", "_", last).strip("_")[:40].strip("_")
+    return f"vector_{slug}_{hashlib.sha256(fingerprint.encode()).hexdigest()[:8]}"
+
+
+class ImageTable:
+    """The table of images at a URI: a folder, or an address of an object store.
+
+    Use `create` or `open`.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    @classmethod
+    def create(cls, uri: str) -> ImageTable:
+        """Make an empty table; the folder is made as well."""
+        import lancedb
+
+        schema = pa.schema(BASE_FIELDS, metadata={"lookalike_format": FORMAT})
+        with _storage(f"cannot create the table at {uri}"):
+            return cls(lancedb.connect(uri).create_table(NAME, schema=schema))
+
+    @classmethod
+    def open(cls, uri: str) -> ImageTable:
+        """Open a table that exists.
+
+        Raises
+        ------
+        StorageError
+            There is none at `uri`, it cannot be read, or a newer version of lookalike wrote it.
+        """
+        import lancedb
+
+        with _storage(f"cannot open the table at {uri}"):
+            table = lancedb.connect(uri).open_table(NAME)
+            metadata = table.schema.metadata or {}
+        found = metadata.get(b"lookalike_format", b"").decode()
+        if found != FORMAT:
+            raise StorageError(
+                f"the table at {uri} has format '{found}', this version reads '{FORMAT}': update lookalike"
+            )
+        return cls(table)
+
+    @property
+    def version(self) -> int:
+        """The version of the table; every write raises it."""
+        return int(self._table.version)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the vector columns."""
+        return [name for name in self._table.schema.names if name.startswith("vector_")]
+
+    def count(self) -> int:
+        """Count the images that are present."""
+        return int(self._table.count_rows(PRESENT))
+
+    def ensure_column(self, column: str, dim: int) -> None:
+        """Add a vector column of `dim` float32 numbers if there is none of that name."""
+        if column not in self._table.schema.names:
+            with _storage(f"cannot add the column {column}"):
+                self._table.add_columns(pa.field(column, pa.list_(pa.float32(), dim), nullable=True))
+
+    def drop_columns(self, columns: Sequence[str]) -> None:
+        """Drop vector columns."""
+        if columns:
+            with _storage(f"cannot drop {', '.join(columns)}"):
+                self._table.drop_columns(list(columns))
+
+    def stored(self, column: str) -> dict[str, StoredImage]:
+        """Return every row's state by path, removed ones included; one scan, without pictures or vectors."""
+        fields = ["path", "hash", "size", "mtime_ns", "removed"]
+        filled: set[str] = set()
+        states: dict[str, StoredImage] = {}
+        for batch in self._scan(f"{column} IS NOT NULL", ["path"]):
+            filled.update(batch.column("path").to_pylist())
+        for batch in self._scan(None, fields):
+            for path, digest, size, mtime_ns, removed in zip(
+                *(batch.column(name).to_pylist() for name in fields), strict=True
+            ):
+                states[path] = StoredImage(digest, size, mtime_ns, removed, path in filled)
+        return states
+
+    def append(self, column: str, rows: Sequence[ImageRow]) -> None:
+        """Add images whose paths are not in the table yet, in one commit."""
+        if rows:
+            with _storage("cannot write images"):
+                self._table.add(_arrow(column, rows))
+
+    def replace(self, column: str, rows: Sequence[ImageRow]) -> None:
+        """Add or overwrite images by path, in one commit; vectors of other encoders become absent.
+
+        This is for content that changed: what another encoder made of the old picture is no longer true.
+        """
+        if not rows:
+            return
+        table = _arrow(column, rows)
+        for field in self._table.schema:
+            if field.name not in table.schema.names:
+                table = table.append_column(field, pa.nulls(len(rows), field.type))
+        self._upsert(table, insert=True)
+
+    def set_vectors(self, column: str, rows: Sequence[ImageRow]) -> None:
+        """Fill one vector column of images that are in the table with the same content, in one commit.
+
+        What other encoders made of them stays.
+        """
+        if rows:
+            table = _arrow(column, rows)
+            self._upsert(table.select(["path", "size", "mtime_ns", "removed", column]))
+
+    def set_present(self, times: Mapping[str, int]) -> None:
+        """Record modification times (ns) by path, and that the images are there; one commit."""
+        if times:
+            self._upsert(
+                pa.table(
+                    {
+                        "path": pa.array(list(times)),
+                        "mtime_ns": pa.array(list(times.values()), pa.int64()),
+                        "removed": pa.array([False] * len(times)),
+                    }
+                )
+            )
+
+    def mark_removed(self, paths: Sequence[str]) -> None:
+        """Mark images whose files are gone; `compact` drops them for good."""
+        if paths:
+            self._upsert(pa.table({"path": pa.array(paths), "removed": pa.array([True] * len(paths))}))
+
+    def paths(self, column: str) -> list[str]:
+        """Return the paths of the present images that have a vector, sorted."""
+        found: list[str] = []
+        for batch in self._scan(f"{PRESENT} AND {column} IS NOT NULL", ["path"]):
+            found.extend(batch.column("path").to_pylist())
+        return sorted(found)
+
+    def vectors(self, column: str) -> tuple[list[str], Vectors]:
+        """Return paths, sorted, and their vectors, float32 (N, D)."""
+        paths: list[str] = []
+        blocks: list[Vectors] = []
+        for batch in self._scan(f"{PRESENT} AND {column} IS NOT NULL", ["path", column]):
+            paths.extend(batch.column("path").to_pylist())
+            blocks.append(_matrix(batch.column(column)))
+        if not blocks:
+            return [], np.zeros((0, self._dim(column)), np.float32)
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        return [paths[i] for i in order], np.concatenate(blocks)[order]
+
+    def rows(self, column: str, paths: Sequence[str]) -> dict[str, ImageRow]:
+        """Return whole rows by path, for the paths that are there and have a vector."""
+        fields = [name for name in self._table.schema.names if not name.startswith("vector_")]
+        found: dict[str, ImageRow] = {}
+        for batch in self._scan(f"{_among(paths)} AND {column} IS NOT NULL", [*fields, column]):
+            matrix = _matrix(batch.column(column))
+            for i, record in enumerate(batch.select(fields).to_pylist()):
+                record.pop("removed")
+                found[record["path"]] = ImageRow(**record, vector=matrix[i])
+        return found
+
+    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Return thumbnails (JPEG) by path, for the paths that are there."""
+        found: dict[str, bytes] = {}
+        for batch in self._scan(_among(paths), ["path", "thumbnail"]):
+            found.update(zip(batch.column("path").to_pylist(), batch.column("thumbnail").to_pylist(), strict=True))
+        return found
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return width and height, in pixels, by path."""
+        found: dict[str, tuple[int, int]] = {}
+        for batch in self._scan(_among(paths), ["path", "width", "height"]):
+            for path, width, height in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                found[path] = (width, height)
+        return found
+
+    def merge_files(self) -> None:
+        """Merge the small files that many commits leave; versions older than an hour are forgotten."""
+        with _storage("cannot merge the files of the table"):
+            self._table.optimize(cleanup_older_than=timedelta(hours=1))
+
+    def compact(self) -> None:
+        """Drop removed images for good, and merge small files."""
+        with _storage("cannot drop removed images"):
+            self._table.delete("removed = true")
+        self.merge_files()
+
+    def _dim(self, column: str) -> int:
+        return int(self._table.schema.field(column).type.list_size)
+
+    def _scan(self, where: str | None, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Read columns of the rows that fit a condition, batch by batch."""
+        with _storage("cannot read the table"):
+            query = self._table.search().select(columns)
+            if where:
+                query = query.where(where)
+            yield from query.to_batches(8192)
+
+    def _upsert(self, table: pa.Table, insert: bool = False) -> None:
+        """Write the given columns by path in one commit."""
+        with _storage("cannot write images"):
+            merge = self._table.merge_insert("path").when_matched_update_all()
+            if insert:
+                merge = merge.when_not_matched_insert_all()
+            merge.execute(table)
+
+
+def _arrow(column: str, rows: Sequence[ImageRow]) -> pa.Table:
+    """Lay rows out by column."""
+    arrays = {
+        field.name: pa.array([getattr(row, field.name) for row in rows], field.type)
+        for field in BASE_FIELDS
+        if field.name != "removed"
+    }
+    arrays["removed"] = pa.array([False] * len(rows))
+    arrays[column] = _fixed_size(np.stack([row.vector for row in rows]))
+    return pa.table(arrays)
+
+
+def _fixed_size(vectors: Vectors) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+
+
+def _matrix(array: Any) -> Vectors:
+    """Return a fixed-size list column as (N, D); the rows have been filtered to those that are there."""
+    dim = array.type.list_size
+    matrix: Vectors = array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), dim)
+    return matrix.astype(np.float32, copy=False)
+
+
+def _among(paths: Sequence[str]) -> str:
+    """Write the condition that the path is one of `paths`."""
+    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return f"path IN ({quoted})" if paths else "false"
+
+
+@contextlib.contextmanager
+def _storage(doing: str) -> Iterator[None]:
+    """Turn whatever LanceDB raises into one line that says what was being done."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        full = "No space left on device" in str(error)
+        raise StorageError(f"{doing}: {'the disk is full' if full else first}") from error

@@ -1,0 +1,102 @@
+"""What several tests need: photographs, small networks, and the shared data where it is at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The maintainers' data folder, beside the checkout; not part of the project."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("needs the maintainers' data folder beside the checkout")
+    return SHARED
+
+
+def write_photo(path: Path, seed: int, size: tuple[int, int] = (96, 72)) -> Path:
+    """Write a JPEG with soft coloured structure that depends on the seed."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path, quality=92)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of 24 small photographs in three folders."""
+    folder = tmp_path / "photos"
+    for number in range(24):
+        write_photo(folder / "abc"[number % 3] / f"{number:03}.jpg", number)
+    return folder
+
+
+def write_network(
+    path: Path,
+    *,
+    dim: int = 8,
+    size: int = 32,
+    batch: int | str = "n",
+    output: str = "vector",
+    card: dict[str, object] | None = None,
+) -> Path:
+    """Write a small ONNX network (a random convolution, ReLU, pooling) and its card.
+
+    `output` is "vector" (N, D), "map" (N, D, H, W) or "tokens" (N, T, D).
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(dim, 3, 8, 8)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["pixels", "kernel"], ["convolved"], strides=[8, 8]),
+        helper.make_node("Relu", ["convolved"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["vector"]),
+        helper.make_node("Reshape", ["map", "rows"], ["columns"]),
+        helper.make_node("Transpose", ["columns"], ["tokens"], perm=[0, 2, 1]),
+    ]
+    shapes = {"vector": [batch, dim], "map": [batch, dim, None, None], "tokens": [batch, None, dim]}
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [batch, 3, size, size])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, shapes[output])],
+        [
+            numpy_helper.from_array(kernel, "kernel"),
+            numpy_helper.from_array(np.array([0, dim, -1], np.int64), "rows"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+    card = {"input_size": size, "mean": [0.5] * 3, "std": [0.25] * 3} if card is None else card
+    path.with_suffix(".json").write_text(json.dumps(card))
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_network() -> Callable[..., Path]:
+    """Return `write_network`."""
+    return write_network
+
+
+@pytest.fixture(scope="session")
+def make_photo() -> Callable[..., Path]:
+    """Return `write_photo`."""
+    return write_photo
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """A small ONNX network with its card."""
+    return write_network(tmp_path / "nets" / "small.onnx")

@@ -1,0 +1,39 @@
+import threading
+import time
+
+import pytest
+
+from lookalike.embedding.lanes import in_lanes
+
+
+def test_every_item_is_done_once() -> None:
+    assert sorted(in_lanes(lambda x: x + 1, iter(range(100)), lanes=3)) == list(range(1, 101))
+    assert list(in_lanes(lambda x: x, [], lanes=3)) == []
+
+
+def test_a_slow_reader_holds_the_lanes_back() -> None:
+    started = []
+    results = in_lanes(lambda x: started.append(x) or x, iter(range(1000)), lanes=2)
+    next(results)
+    time.sleep(0.05)
+    assert len(started) <= 2 * 2 + 1
+    results.close()
+
+
+def test_lanes_run_at_the_same_time() -> None:
+    meet = threading.Barrier(3, timeout=5)
+    assert len(list(in_lanes(lambda _: meet.wait(), range(3), lanes=3))) == 3
+
+
+def test_an_exception_reaches_the_reader_and_ends_the_run() -> None:
+    done = []
+
+    def work(item: int) -> int:
+        if item == 3:
+            raise KeyError(item)
+        done.append(item)
+        return item
+
+    with pytest.raises(KeyError):
+        list(in_lanes(work, range(10_000), lanes=2))
+    assert len(done) < 100
