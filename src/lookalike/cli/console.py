@@ -58,8 +58,11 @@ class Console:
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[rejected]}", style="yellow"),
         )
-        with Bars(*columns, console=RichConsole(stderr=True)) as bars:
+        bars = Bars(*columns, console=RichConsole(stderr=True))
+        try:
             yield _Drawn(bars)
+        finally:
+            bars.stop()
 
 
 class _Drawn:
@@ -70,7 +73,12 @@ class _Drawn:
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, step: Progress) -> None:
+        if not self._tasks:
+            self._bars.start()
         if step.stage not in self._tasks:
+            for task in self._bars.tasks:
+                # A stage of unknown length has nothing to say once the next one has begun.
+                self._bars.update(task.id, visible=task.total is not None)
             self._tasks[step.stage] = self._bars.add_task(step.stage, total=None, rate="", rejected="")
         task = self._bars.tasks[self._tasks[step.stage]]
         self._bars.update(

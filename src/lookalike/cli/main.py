@@ -18,6 +18,8 @@ from lookalike.core.errors import LookalikeError
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130  # what shells give for Ctrl-C
+
 app = typer.Typer(
     name="lookalike",
     no_args_is_help=True,
@@ -59,12 +61,12 @@ def run(arguments: list[str]) -> int:
     Set ``LOOKALIKE_DEBUG=1`` to see the traceback of an error of ours.
     """
     try:
-        code = app(arguments, prog_name="lookalike", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        code = app(arguments, prog_name="lookalike", standalone_mode=False) or 0
+        return _interrupted() if code == INTERRUPTED else int(code)
     except LookalikeError as error:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; what was written stays, and the next run goes on from there", 130)
+        return _interrupted()
     except BrokenPipeError:
         # The reader of our output went away (`| head`): say nothing, and keep Python from saying it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,6 +79,10 @@ def run(arguments: list[str]) -> int:
             raise
         kind = type(error).__name__
         return _fail(f"internal error: {kind}: {error} (LOOKALIKE_DEBUG=1 shows where; please report it)", 3)
+
+
+def _interrupted() -> int:
+    return _fail("interrupted; what was written stays, and the next run goes on from there", INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> int:

@@ -165,7 +165,7 @@ class Collection:
                 found.files.append(ImageFile(name, status.st_size, status.st_mtime_ns))
             except OSError as error:
                 found.rejected.append(Rejected(name, error.strerror or str(error)))
-        names = {entry.path for entry in [*found.files, *found.rejected]}
+        names = {file.path for file in found.files} | {entry.path for entry in found.rejected}
         return self._bring_in(found, names, on_progress)
 
     def search(self, query: ImageLike, k: int = 10) -> list[Hit]:

@@ -6,7 +6,6 @@ thumbnails also agree after a small alignment. The first stage is the index's; n
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -17,7 +16,8 @@ from lookalike.core.types import Pixels, Rows, Vectors
 from lookalike.core.vectors import cosine_distances, unit_rows
 from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.lanes import in_lanes
-from lookalike.images.copies import COPY_AGREEMENT, agreement, prepare
+from lookalike.images.copies import COPY_AGREEMENT, Prepared, agreement, prepare
+from lookalike.images.decode import decode
 from lookalike.search.protocol import VectorIndex
 
 __all__ = ["LoadThumbnails", "distances_to_first", "duplicate_groups"]
@@ -25,7 +25,9 @@ __all__ = ["LoadThumbnails", "distances_to_first", "duplicate_groups"]
 LoadThumbnails: TypeAlias = Callable[[Sequence[str]], Mapping[str, bytes]]
 Pair: TypeAlias = tuple[int, int]
 
-BLOCK = 256
+_Ready: TypeAlias = dict[int, Prepared]
+
+BLOCK, PAIRS = 256, 512
 NEIGHBOURS = 32
 
 
@@ -64,14 +66,15 @@ def duplicate_groups(
         Groups of two rows or more; rows ascending, groups by their first row.
     """
     sets = _DisjointSets(len(paths))
+    check = _Check(paths, thumbnails, encoder)
     for flip in (False, True) if mirrored else (False,):
         stage = "comparing mirrored copies" if flip else "comparing"
         for start in range(0, len(paths), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(paths)))
-            pictures = _Pictures(paths, thumbnails)
-            queries = _mirrored_vectors(encoder, pictures, rows) if flip else vectors[rows]
-            pairs = [pair for pair in _candidates(index, rows, queries, threshold) if not sets.together(*pair)]
-            for left, right in _verified(pictures, pairs, flip, encoder.lanes):
+            queries = check.mirrored_vectors(rows) if flip else vectors[rows]
+            found = _candidates(index, rows, queries, threshold)
+            pairs = [pair for pair in found if not sets.together(*pair)]
+            for left, right in check.copies(pairs, flip):
                 sets.join(left, right)
             on_progress(Progress(stage, int(rows[-1]) + 1, len(paths)))
     return sets.groups()
@@ -97,44 +100,43 @@ def _candidates(index: VectorIndex, rows: Rows, queries: Vectors, threshold: flo
     yield from sorted((int(a), int(b)) for a, b in pairs)
 
 
-def _verified(pictures: _Pictures, pairs: list[Pair], flip: bool, lanes: int) -> Iterator[Pair]:
-    """Yield the pairs whose pictures agree."""
-    pictures.load({row for pair in pairs for row in pair})
+class _Check:
+    """The second stage: looks at the thumbnails of candidate pairs, a bounded number at a time."""
 
-    def agree(pair: Pair) -> tuple[Pair, bool]:
-        left, right = pictures[pair[0]], pictures[pair[1]]
-        return pair, agreement(prepare(left[:, ::-1] if flip else left), prepare(right)) >= COPY_AGREEMENT
-
-    for pair, good in in_lanes(agree, pairs, lanes):
-        if good:
-            yield pair
-
-
-def _mirrored_vectors(encoder: Encoder, pictures: _Pictures, rows: Rows) -> Vectors:
-    """Encode the left-right mirrored thumbnails of a block."""
-    pictures.load(int(row) for row in rows)
-    return unit_rows(encoder.encode([np.ascontiguousarray(pictures[int(row)][:, ::-1]) for row in rows]))
-
-
-class _Pictures:
-    """The decoded thumbnails of one block."""
-
-    def __init__(self, paths: Sequence[str], thumbnails: LoadThumbnails) -> None:
+    def __init__(self, paths: Sequence[str], thumbnails: LoadThumbnails, encoder: Encoder) -> None:
         self._paths = paths
         self._thumbnails = thumbnails
-        self._pixels: dict[int, Pixels] = {}
+        self._encoder = encoder
 
-    def load(self, rows: Iterable[int]) -> None:
-        from PIL import Image
+    def copies(self, pairs: Sequence[Pair], flip: bool) -> Iterator[Pair]:
+        """Yield the pairs whose pictures agree; with `flip`, the left one mirrored."""
+        for start in range(0, len(pairs), PAIRS):
+            some = pairs[start : start + PAIRS]
+            left = self._prepared({pair[0] for pair in some}, flip)
+            right = self._prepared({pair[1] for pair in some}, flip=False)
 
-        missing = [row for row in rows if row not in self._pixels]
-        encoded = self._thumbnails([self._paths[row] for row in missing])
-        for row in missing:
-            with Image.open(io.BytesIO(encoded[self._paths[row]])) as image:
-                self._pixels[row] = np.asarray(image.convert("RGB"))
+            def agree(pair: Pair, left: _Ready = left, right: _Ready = right) -> tuple[Pair, bool]:
+                return pair, agreement(left[pair[0]], right[pair[1]]) >= COPY_AGREEMENT
 
-    def __getitem__(self, row: int) -> Pixels:
-        return self._pixels[row]
+            yield from (pair for pair, good in in_lanes(agree, some, self._encoder.lanes) if good)
+
+    def mirrored_vectors(self, rows: Rows) -> Vectors:
+        """Encode the left-right mirrored thumbnails of rows, unit float32 (N, D)."""
+        pictures = dict(self._pictures(int(row) for row in rows))
+        return unit_rows(self._encoder.encode([_mirror(pictures[int(row)]) for row in rows]))
+
+    def _prepared(self, rows: Iterable[int], flip: bool) -> _Ready:
+        return {row: prepare(_mirror(pixels) if flip else pixels) for row, pixels in self._pictures(rows)}
+
+    def _pictures(self, rows: Iterable[int]) -> Iterator[tuple[int, Pixels]]:
+        """Yield rows and their decoded thumbnails, in no order."""
+        by_path = {self._paths[row]: row for row in rows}
+        for path, encoded in self._thumbnails(list(by_path)).items():
+            yield by_path[path], np.asarray(decode(encoded).image)
+
+
+def _mirror(pixels: Pixels) -> Pixels:
+    return np.ascontiguousarray(pixels[:, ::-1])
 
 
 class _DisjointSets:

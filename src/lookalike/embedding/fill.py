@@ -103,7 +103,7 @@ def _encode(encoder: Encoder, waiting: list[_Prepared], out: Filled) -> None:
     if not waiting:
         return
     features = encoder.forward(np.stack([ready.pixels for ready in waiting]))
-    sound: list[bool] = np.isfinite(features).all(axis=1).tolist()
+    sound = [bool(np.isfinite(feature).all()) for feature in features]
     for ready, vector, good in zip(waiting, unit_rows(features), sound, strict=True):
         if not good:
             reason = f"the encoder {encoder.name} gives no finite numbers for it"

@@ -15,7 +15,7 @@ from lookalike.reports.contact_sheet import Section, contact_sheet
 
 __all__ = ["Demo", "run_demo"]
 
-SIZE, K, SHOWN = 288, 10, 6
+SIZE, K, SHOWN = 288, 10, 5
 
 
 @dataclass(frozen=True, slots=True)

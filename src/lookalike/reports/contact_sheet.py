@@ -106,7 +106,9 @@ def _lay_out(section: Section, query_width: int) -> _Block:
     pictures = [_picture(tile) for tile in section.tiles]
     rows = justified_rows([p.width / p.height for p in pictures], WIDTH - left - MARGIN, ROW_HEIGHT, GAP)
     query = decode(section.query, min_side=query_width).image
-    query.thumbnail((query_width, 2 * query_width), Image.Resampling.LANCZOS)
+    scale = min(query_width / query.width, 1.5 * query_width / query.height)
+    size = (max(1, round(query.width * scale)), max(1, round(query.height * scale)))
+    query = query.resize(size, Image.Resampling.LANCZOS)
     found = sum(round(row.height) + CAPTION + GAP for row in rows)
     return _Block(section, query, pictures, rows, left, max(found, query.height + CAPTION + GAP))
 

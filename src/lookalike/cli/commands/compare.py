@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="The picture to compare with.")],
-    a: Annotated[Path, typer.Argument(help="The first candidate.")],
-    b: Annotated[Path, typer.Argument(help="The second candidate.")],
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The picture to compare with.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The first candidate.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The second candidate.")],
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
@@ -36,5 +36,5 @@ def compare(
 def _show(screen: RichConsole, found: Comparison, a: Path, b: Path) -> None:
     closer, other = (a, b) if found.closer == "a" else (b, a)
     sure = max(found.probability_a, 1 - found.probability_a)
-    screen.print(f"{closer} is closer than {other} (probability {sure:.2f})", markup=False)
+    screen.print(f"{closer} is closer than {other} (probability {sure:.2f})", markup=False, soft_wrap=True)
     screen.print(f"distance_a {found.distance_a:.4f}  distance_b {found.distance_b:.4f}", style="dim")

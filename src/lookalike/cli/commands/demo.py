@@ -20,7 +20,7 @@ FOLDER = Path("lookalike-demo")
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where everything goes; made if it is not there.")] = FOLDER,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where everything goes; made if it is not there.")] = FOLDER,
     count: Annotated[int, typer.Option("--count", min=80, help="How many photographs to render.")] = 600,
     workspace: Annotated[
         Path | None,
@@ -53,6 +53,6 @@ def _show(screen: RichConsole, made: Demo, workspace: Path) -> None:
 
     screen.print(f"[bold]{made.report.images:,} photographs[/] rendered and indexed")
     screen.print(f"Of the 10 closest to a new picture, {made.precision:.0%} are of its context (by chance: 12.5%)")
-    screen.print(Text(f"Look at:  {made.sheet}"))
-    example = next(made.photos.rglob("*.jpg"))
-    screen.print(Text(f"Then try: lookalike search {example} --workspace {workspace}"))
+    screen.print(Text(f"Look at:  {made.sheet}"), soft_wrap=True)
+    example = min(made.photos.rglob("*.jpg"))
+    screen.print(Text(f"Then try: lookalike search {example} --workspace {workspace}"), soft_wrap=True)

@@ -49,6 +49,6 @@ def _show(screen: RichConsole, groups: list[list[Hit]]) -> None:
     for number, group in enumerate(groups, 1):
         screen.print(f"[bold]group {number}[/]")
         for hit in group:
-            screen.print(f"  {hit.distance:.4f}  {hit.image}", markup=False)
+            screen.print(f"  {hit.distance:.4f}  {hit.image}", markup=False, soft_wrap=True)
     extra = sum(len(group) - 1 for group in groups)
     screen.print(f"{len(groups):,} groups, {extra:,} images that are copies of a larger or equal one")

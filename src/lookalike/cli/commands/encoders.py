@@ -18,7 +18,7 @@ app = typer.Typer(help="List encoders and show their cards.", no_args_is_help=Tr
 
 @app.command("list")
 def list_(
-    pattern: Annotated[str, typer.Argument(help="A shell pattern, such as 'onnx*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A shell pattern, such as 'onnx*'.")] = "*",
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -31,7 +31,7 @@ def list_(
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="An encoder, such as classic or onnx:net.onnx.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An encoder, such as classic or onnx:net.onnx.")],
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

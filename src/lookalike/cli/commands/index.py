@@ -19,7 +19,7 @@ SHOWN = 10
 
 
 def index(
-    photos: Annotated[Path, typer.Argument(help="The folder of photographs, read with all its folders.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="The folder of photographs, read with all its folders.")],
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
@@ -66,6 +66,6 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
         return
     screen.print(f"[yellow]{len(report.rejected):,} files could not be read:[/]")
     for entry in report.rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False)
+        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
     if len(report.rejected) > SHOWN:
-        screen.print(f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}", markup=False)
+        screen.print(f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}", markup=False, soft_wrap=True)

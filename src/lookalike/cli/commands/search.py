@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    query: Annotated[Path, typer.Argument(help="A picture; it need not be in the collection.")],
+    query: Annotated[Path, typer.Argument(metavar="QUERY", help="A picture; it need not be in the collection.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="FILE", help="Also draw the answer: a .png, .jpg or .webp file.")
@@ -48,6 +48,6 @@ def _show(screen: RichConsole, found: SearchResult, sheet: Path | None) -> None:
     for rank, hit in enumerate(found.hits, 1):
         table.add_row(str(rank), Text(hit.image), f"{hit.distance:.4f}", f"{hit.similarity:.4f}")
     screen.print(table)
-    screen.print(Text(f"images are in {found.root}", style="dim"))
+    screen.print(Text(f"images are in {found.root}", style="dim"), soft_wrap=True)
     if sheet is not None:
-        screen.print(Text(f"contact sheet: {sheet}"))
+        screen.print(Text(f"contact sheet: {sheet}"), soft_wrap=True)
