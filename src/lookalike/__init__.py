@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lookalike.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lookalike.core.errors import ImageDecodeError as ImageDecodeError
     from lookalike.core.errors import LookalikeError as LookalikeError
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from lookalike.embedding.encoder import Encoder as Encoder
     from lookalike.embedding.encoder import list_encoders as list_encoders
     from lookalike.embedding.encoder import load_encoder as load_encoder
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Collection": "lookalike.embedding.collection",

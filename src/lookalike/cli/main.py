@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from lookalike import __version__
 from lookalike.cli.commands import compare, demo, duplicates, encoders, index, search
 from lookalike.core.errors import LookalikeError
+from lookalike.core.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -14,6 +14,10 @@ from lookalike.core.errors import InputError, StorageError
 
 __all__ = ["read_json", "write_aside", "write_json"]
 
+# The only portable way to read the mask is to set it, which is for one thread alone: once, at import.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
@@ -45,7 +49,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         _sync(aside)
-        aside.chmod(0o666 & ~_umask())
+        aside.chmod(0o666 & ~_UMASK)
         aside.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
@@ -90,8 +94,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
-def _umask() -> int:
-    """Read the process's mask; the only portable way is to set it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lookalike import __version__
 from lookalike.core.files import write_json
+from lookalike.core.version import __version__
 
 __all__ = ["record_run"]
 

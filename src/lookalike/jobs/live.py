@@ -1,0 +1,233 @@
+"""A collection held open: what a server asks again and again, while other processes may write to it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.core.errors import ImageDecodeError, LookalikeError
+from lookalike.core.progress import OnProgress, silent
+from lookalike.core.types import Vectors
+from lookalike.core.vectors import cosine_distances
+from lookalike.core.workspace import Workspace, WorkspaceConfig
+from lookalike.embedding.collection import Collection, Hit
+from lookalike.embedding.encoder import Encoder, load_encoder
+from lookalike.images.decode import decode
+from lookalike.jobs.compare import Comparison, probability_a
+from lookalike.search.store import ImageTable, vector_column
+
+__all__ = ["Hit", "LiveCollection", "Upload"]
+
+CHECK_SECONDS = 0.5
+"""How long an answer may be given without looking whether the table has changed."""
+
+PATIENCE_SECONDS = 1.0
+"""How long a question waits for the changed table; after that it is answered from the one before."""
+
+THUMBNAILS_KEPT = 2048
+LISTS_KEPT = 64
+
+log = logging.getLogger("lookalike")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that is no file here: its name, for messages, and the content of the file."""
+
+    name: str
+    content: bytes
+
+
+class LiveCollection:
+    """A workspace's collection, opened once; safe to ask from several threads.
+
+    Every question is answered from one version of the table. A version that another process has written takes over
+    within a second; where its index takes longer to build, the version before answers until it is ready.
+
+    Parameters
+    ----------
+    workspace : Path
+        The workspace folder.
+    on_progress : callable, optional
+        Told of building the first index.
+
+    Raises
+    ------
+    WorkspaceError
+        There is none.
+    StorageError, EncoderError, UnknownNameError
+        Its table cannot be read, or its encoder cannot be loaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> photos = Path(tempfile.mkdtemp())
+    >>> for name, colour in {"red": (200, 0, 0), "rose": (210, 30, 30), "sea": (0, 60, 200)}.items():
+    ...     Image.new("RGB", (64, 64), colour).save(photos / f"{name}.png")
+    >>> _ = Collection.create(photos / ".lookalike", root=photos).sync()
+    >>> live = LiveCollection(photos / ".lookalike")
+    >>> [hit.image for hit in live.search_image("red.png", k=2)]
+    ['red.png', 'rose.png']
+    >>> live.search_image("green.png", k=2) is None
+    True
+    """
+
+    def __init__(self, workspace: Path, on_progress: OnProgress = silent) -> None:
+        self._workspace = Workspace(workspace)
+        self._view = _open(self._workspace, None, on_progress)
+        self._lock = threading.Lock()
+        self._looked = time.monotonic()
+        self._looking: threading.Thread | None = None
+        self._trouble = ""
+
+    def __len__(self) -> int:
+        return len(self._current().paths)
+
+    @property
+    def encoder(self) -> str:
+        """Name of the encoder whose vectors are searched."""
+        return self._view.encoder.name
+
+    @property
+    def lanes(self) -> int:
+        """How many pictures are worth encoding at once."""
+        return self._view.encoder.lanes
+
+    def search(self, picture: Upload, k: int) -> list[Hit]:
+        """Find the `k` images closest to a picture, closest first.
+
+        Raises
+        ------
+        ImageDecodeError
+            The picture cannot be read; the error carries its name.
+        InputError
+            `k` is below 1, or the collection has no images.
+        """
+        view = self._current()
+        return view.listed(view.collection.search_vectors(_vector(view.encoder, picture)[None], k)[0])
+
+    def search_image(self, image: str, k: int) -> list[Hit] | None:
+        """Find the `k` images closest to one of the collection, itself included; None where there is no such image."""
+        view = self._current()
+        row = view.table.rows(view.column, [image]).get(image) if view.holds(image) else None
+        return None if row is None else view.listed(view.collection.search_vectors(row.vector[None], k)[0])
+
+    def compare(self, reference: Upload, a: Upload, b: Upload) -> Comparison:
+        """Say which of two pictures is closer to a reference.
+
+        Raises
+        ------
+        ImageDecodeError
+            One cannot be read; the error carries its name.
+        """
+        encoder = self._current().encoder
+        vectors = np.stack([_vector(encoder, picture) for picture in (reference, a, b)])
+        distance_a, distance_b = (float(d) for d in cosine_distances(vectors[:1], vectors[1:]))
+        closer = "a" if distance_a <= distance_b else "b"
+        return Comparison(closer, probability_a(distance_a, distance_b, encoder), distance_a, distance_b)
+
+    def images(self, after: str, limit: int) -> tuple[list[str], int]:
+        """Return up to `limit` paths that sort after `after`, and how many images there are in all."""
+        view = self._current()
+        start = bisect_right(view.paths, after) if after else 0
+        found = view.paths[start : start + limit]
+        view.lists.append(found)
+        return found, len(view.paths)
+
+    def thumbnail(self, image: str) -> bytes | None:
+        """Return the stored thumbnail (JPEG) of an image, or None where the collection does not hold it."""
+        return self._current().thumbnail(image)
+
+    def _current(self) -> _View:
+        """Return the newest version that is ready; look for a newer one when it is time to."""
+        with self._lock:
+            if self._looking is None and time.monotonic() - self._looked >= CHECK_SECONDS:
+                self._looked = time.monotonic()
+                # A thread of its own, so that nobody waits for a large index; daemon, so that it holds up no exit.
+                self._looking = threading.Thread(target=self._look, name="lookalike-refresh", daemon=True)
+                self._looking.start()
+            looking = self._looking
+        if looking is not None:
+            looking.join(max(0.0, self._looked + PATIENCE_SECONDS - time.monotonic()))
+        return self._view
+
+    def _look(self) -> None:
+        """Open the table anew when it, or the workspace's configuration, has changed."""
+        try:
+            self._view = _open(self._workspace, self._view)
+            self._trouble = ""
+        except LookalikeError as error:
+            # What was read before is still good; say once that nothing newer can be.
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("the collection is served as it was before: %s", error)
+        finally:
+            with self._lock:
+                self._looked = time.monotonic()
+                self._looking = None
+
+
+@dataclass(eq=False)
+class _View:
+    """One version of the table, with what has been read of it."""
+
+    config: WorkspaceConfig
+    encoder: Encoder
+    table: ImageTable
+    column: str
+    collection: Collection
+    paths: list[str] = field(default_factory=list)
+    lists: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LISTS_KEPT))
+    kept: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def holds(self, image: str) -> bool:
+        place = bisect_left(self.paths, image)
+        return place < len(self.paths) and self.paths[place] == image
+
+    def listed(self, hits: list[Hit]) -> list[Hit]:
+        self.lists.append([hit.image for hit in hits])
+        return hits
+
+    def thumbnail(self, image: str) -> bytes | None:
+        """Read a thumbnail, and with it those of the list it was shown in: a page asks for all, one scan gives all."""
+        if not self.holds(image):
+            return None
+        with self.lock:
+            if image not in self.kept:
+                beside = next((shown for shown in reversed(self.lists) if image in shown), [image])
+                self.kept.update(self.table.thumbnails(beside))
+                while len(self.kept) > THUMBNAILS_KEPT:
+                    self.kept.popitem(last=False)
+            return self.kept.get(image)
+
+
+def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = silent) -> _View:
+    """Open the newest version; return `before` where that is it."""
+    config = workspace.config()
+    same = before is not None and before.config.encoder == config.encoder
+    encoder = before.encoder if before is not None and same else load_encoder(config.encoder)
+    table = ImageTable.open(workspace.collection_uri)
+    if before is not None and before.config == config and before.table.version == table.version:
+        return before
+    collection = Collection(workspace, table, Path(config.root), encoder)
+    view = _View(config, encoder, table, vector_column(encoder.name, encoder.spec.fingerprint), collection)
+    view.paths = collection.searchable(on_progress)[0]
+    return view
+
+
+def _vector(encoder: Encoder, picture: Upload) -> Vectors:
+    """Encode an upload as a unit vector."""
+    try:
+        decoded = decode(picture.content, min_side=min(encoder.spec.input_size))
+        return encoder.vector(np.asarray(decoded.image))
+    except ImageDecodeError as error:
+        raise ImageDecodeError(picture.name, error.reason) from error
