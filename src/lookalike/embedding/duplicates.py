@@ -28,7 +28,7 @@ Pair: TypeAlias = tuple[int, int]
 _Ready: TypeAlias = dict[int, Prepared]
 
 BLOCK, PAIRS = 256, 512
-NEIGHBOURS = 32
+NEIGHBOURS = 16
 
 
 def duplicate_groups(

@@ -24,7 +24,11 @@ Placement: TypeAlias = NDArray[np.float32]
 """(2, 3), where a pixel of the one picture lies in the other."""
 
 COPY_AGREEMENT = 0.75
-"""From this agreement on, two pictures count as copies."""
+"""From this agreement on, two pictures count as copies.
+
+Of edited photographs about 99% reach it; of 30,000 pairs of nearest neighbours of one class 0.2% do, nearly all of them
+real copies, frames of one series or the same regular pattern. What falls short of it among copies is mostly
+fine regular texture after a crop."""
 
 SIDE, COARSE_SIDE, COLOUR_SIDE, CELLS = 64, 32, 16, 8
 SIGMAS = (0.7, 2.0, 8.0)
@@ -41,7 +45,7 @@ INNER_MARGIN = 0.1
 """Left off each side of a template, so that two different crops of one picture still find their common part."""
 
 GATE = 0.7
-"""Least correlation of coarse pictures that deserves an alignment; measured on copies: 0.83 or more for 99%."""
+"""Least correlation of coarse pictures that deserves an alignment: more than 99.5% of copies have it."""
 
 ECC_BLUR = 5
 """Side, in pixels of 64, of the blur before the fine alignment: it widens the reach of the gradient steps."""
@@ -66,7 +70,7 @@ LIGHTNESS_TOLERANCE = 25.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What is needed of a thumbnail to compare it with many others; 74 kB.
+    """What is needed of a thumbnail to compare it with many others; 56 kB.
 
     Attributes
     ----------
