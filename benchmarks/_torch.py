@@ -26,8 +26,8 @@ def mobilenet() -> torch.nn.Module:
         from torchvision.models import mobilenet_v2
 
     torch.manual_seed(0)
-    network = mobilenet_v2(weights=None).eval()
-    return torch.nn.Sequential(network.features, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network = mobilenet_v2(weights=None)
+    return torch.nn.Sequential(network.features, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
 
 
 def export(network: torch.nn.Module, path: Path) -> None:

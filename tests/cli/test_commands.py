@@ -178,7 +178,5 @@ def test_the_demo_makes_a_sheet_and_finds_what_it_should(lookalike: Run, tmp_pat
 
 
 def test_the_module_runs_as_a_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lookalike", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "lookalike", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("lookalike ")

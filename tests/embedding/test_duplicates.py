@@ -36,7 +36,11 @@ def collection(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Collec
     return made
 
 
-COPIES: list[Group] = [{"00.png", "00-small.jpg", "00-again.png"}, {"01.png", "01-cropped.jpg"}, {"02.png", "02-poor.jpg"}]
+COPIES: list[Group] = [
+    {"00.png", "00-small.jpg", "00-again.png"},
+    {"01.png", "01-cropped.jpg"},
+    {"02.png", "02-poor.jpg"},
+]
 
 
 def test_copies_are_grouped_and_nothing_else(collection: Collection) -> None:
@@ -58,7 +62,9 @@ def test_the_largest_comes_first_with_distances_to_it(collection: Collection) ->
 
 
 def test_a_threshold_of_zero_finds_the_same_pictures_alone(collection: Collection) -> None:
-    assert [{hit.image for hit in group} for group in collection.duplicates(threshold=0)] == [{"00.png", "00-again.png"}]
+    assert [{hit.image for hit in group} for group in collection.duplicates(threshold=0)] == [
+        {"00.png", "00-again.png"}
+    ]
     with pytest.raises(InputError, match="between 0 and 2"):
         collection.duplicates(threshold=3)
 

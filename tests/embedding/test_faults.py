@@ -37,7 +37,9 @@ RUN = textwrap.dedent("""
 def everything(collection: Collection) -> dict[str, tuple[object, ...]]:
     column = collection._column
     rows = collection._table.rows(column, collection._table.paths(column))
-    return {p: (r.hash, r.size, r.mtime_ns, r.width, r.height, r.thumbnail, r.vector.tobytes()) for p, r in rows.items()}
+    return {
+        p: (r.hash, r.size, r.mtime_ns, r.width, r.height, r.thumbnail, r.vector.tobytes()) for p, r in rows.items()
+    }
 
 
 @pytest.fixture

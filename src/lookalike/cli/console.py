@@ -62,7 +62,8 @@ class Console:
         try:
             yield _Drawn(bars)
         finally:
-            bars.stop()
+            if bars.live.is_started:
+                bars.stop()
 
 
 class _Drawn:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from lookalike.cli.commands import compare, demo, duplicates, encoders, index, search
+from lookalike.cli.commands import compare, demo, duplicates, encoders, index, search, serve
 from lookalike.core.errors import LookalikeError
 from lookalike.core.version import __version__
 
@@ -32,6 +32,7 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(compare.compare)
 app.command()(duplicates.duplicates)
+app.command()(serve.serve)
 app.add_typer(encoders.app, name="encoders")
 
 

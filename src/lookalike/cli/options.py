@@ -23,6 +23,6 @@ EncoderOption = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME",
-        help="What turns pictures into vectors: classic, or onnx:PATH. By default, the one the workspace was indexed with.",
+        help="What makes the vectors: classic, or onnx:PATH. By default, what the workspace was indexed with.",
     ),
 ]

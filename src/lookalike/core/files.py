@@ -92,5 +92,3 @@ def _sync(path: Path) -> None:
     """Make the content durable before its name is."""
     with path.open("rb+") as handle:
         os.fsync(handle.fileno())
-
-

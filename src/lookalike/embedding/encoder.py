@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder", "ImageLike", "list_encoders", "load_encoder"]
 
-ImageLike: TypeAlias = "str | Path | Image.Image | Pixels"
+ImageLike: TypeAlias = "str | Path | bytes | Image.Image | Pixels"
 BATCH = 8
 
 

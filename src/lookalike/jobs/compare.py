@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from lookalike.core.types import Vectors
 from lookalike.core.vectors import cosine_distances, unit_rows
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
-from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
+from lookalike.embedding.encoder import ImageLike, load_encoder
 
-__all__ = ["Comparison", "compare_images"]
+__all__ = ["Comparison", "compare_images", "compare_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,24 @@ def compare_images(
     'a'
     """
     loaded = load_encoder(encoder or _default(workspace))
-    vectors = unit_rows(loaded.encode([reference, a, b]))
+    return compare_vectors(unit_rows(loaded.encode([reference, a, b])), loaded.spec.temperature)
+
+
+def compare_vectors(vectors: Vectors, temperature: float) -> Comparison:
+    """Compare unit vectors of a reference, a and b, float32 (3, D); see `EncoderSpec.temperature`.
+
+    Examples
+    --------
+    >>> compare_vectors(np.array([[1, 0], [1, 0], [0, 1]], np.float32), temperature=0.5)
+    Comparison(closer='a', probability_a=0.880797..., distance_a=0.0, distance_b=1.0)
+    """
     distance_a, distance_b = (float(d) for d in cosine_distances(vectors[:1], vectors[1:]))
     return Comparison(
         closer="a" if distance_a <= distance_b else "b",
-        probability_a=probability_a(distance_a, distance_b, loaded),
+        probability_a=float(0.5 * (1 + np.tanh(0.5 * (distance_b - distance_a) / temperature))),
         distance_a=distance_a,
         distance_b=distance_b,
     )
-
-
-def probability_a(distance_a: float, distance_b: float, encoder: Encoder) -> float:
-    """Return the probability that a person finds `a` closer, in [0, 1]; see `EncoderSpec.temperature`."""
-    return float(0.5 * (1 + np.tanh(0.5 * (distance_b - distance_a) / encoder.spec.temperature)))
 
 
 def _default(workspace: Path | None) -> str:

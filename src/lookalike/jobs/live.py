@@ -15,12 +15,10 @@ import numpy as np
 from lookalike.core.errors import ImageDecodeError, LookalikeError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Vectors
-from lookalike.core.vectors import cosine_distances
 from lookalike.core.workspace import Workspace, WorkspaceConfig
 from lookalike.embedding.collection import Collection, Hit
 from lookalike.embedding.encoder import Encoder, load_encoder
-from lookalike.images.decode import decode
-from lookalike.jobs.compare import Comparison, probability_a
+from lookalike.jobs.compare import Comparison, compare_vectors
 from lookalike.search.store import ImageTable, vector_column
 
 __all__ = ["Hit", "LiveCollection", "Upload"]
@@ -130,9 +128,7 @@ class LiveCollection:
         """
         encoder = self._current().encoder
         vectors = np.stack([_vector(encoder, picture) for picture in (reference, a, b)])
-        distance_a, distance_b = (float(d) for d in cosine_distances(vectors[:1], vectors[1:]))
-        closer = "a" if distance_a <= distance_b else "b"
-        return Comparison(closer, probability_a(distance_a, distance_b, encoder), distance_a, distance_b)
+        return compare_vectors(vectors, encoder.spec.temperature)
 
     def images(self, after: str, limit: int) -> tuple[list[str], int]:
         """Return up to `limit` paths that sort after `after`, and how many images there are in all."""
@@ -205,6 +201,8 @@ class _View:
             if image not in self.kept:
                 beside = next((shown for shown in reversed(self.lists) if image in shown), [image])
                 self.kept.update(self.table.thumbnails(beside))
+                if image in self.kept:
+                    self.kept.move_to_end(image)
                 while len(self.kept) > THUMBNAILS_KEPT:
                     self.kept.popitem(last=False)
             return self.kept.get(image)
@@ -227,7 +225,6 @@ def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = 
 def _vector(encoder: Encoder, picture: Upload) -> Vectors:
     """Encode an upload as a unit vector."""
     try:
-        decoded = decode(picture.content, min_side=min(encoder.spec.input_size))
-        return encoder.vector(np.asarray(decoded.image))
+        return encoder.vector(picture.content)
     except ImageDecodeError as error:
         raise ImageDecodeError(picture.name, error.reason) from error

@@ -26,7 +26,10 @@ def compare(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say which of two pictures is closer to a reference, and how surely. Needs no collection."""
+    """Say which of two pictures is closer to a third.
+
+    Needs no collection; in a workspace, its encoder is used.
+    """
     from lookalike.jobs.compare import compare_images
 
     found = compare_images(reference, a, b, encoder, workspace)

@@ -20,7 +20,9 @@ FOLDER = Path("lookalike-demo")
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where everything goes; made if it is not there.")] = FOLDER,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where everything goes; made if it is not there.")
+    ] = FOLDER,
     count: Annotated[int, typer.Option("--count", min=80, help="How many photographs to render.")] = 600,
     workspace: Annotated[
         Path | None,
@@ -29,7 +31,7 @@ def demo(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the whole loop on rendered photographs, offline: render, index, search, draw."""
+    """Render photographs, index and search them: all offline."""
     from lookalike.jobs.demo import run_demo
 
     console = Console(json, quiet)

@@ -32,9 +32,9 @@ def duplicates(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Group near-identical images: resized, recompressed, slightly cropped.
+    """Group near-identical images.
 
-    Each group begins with the largest picture; the others come with their distance to it. Nothing is deleted.
+    Resized, recompressed, slightly cropped ones. Each group begins with the largest picture; the others come with their distance to it. Nothing is deleted.
     """
     from lookalike.jobs.duplicates import find_duplicates
 

@@ -19,13 +19,15 @@ SHOWN = 10
 
 
 def index(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="The folder of photographs, read with all its folders.")],
+    photos: Annotated[
+        Path, typer.Argument(metavar="PHOTOS", help="The folder of photographs, read with all its folders.")
+    ],
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a folder of photographs searchable, or bring it up to date.
+    """Make a folder searchable, or bring it up to date.
 
     New files are added, changed ones encoded again, absent ones marked; what is unchanged is left alone. Stopped at
     any moment, the next run goes on where this one was. Files that cannot be read are listed with the reason, here
@@ -68,4 +70,8 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
     for entry in report.rejected[:SHOWN]:
         screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
     if len(report.rejected) > SHOWN:
-        screen.print(f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}", markup=False, soft_wrap=True)
+        screen.print(
+            f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}",
+            markup=False,
+            soft_wrap=True,
+        )

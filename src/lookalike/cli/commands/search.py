@@ -28,7 +28,7 @@ def search(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find the images of the collection that look most like a picture."""
+    """Find the images that look most like a picture."""
     from lookalike.jobs.search import search_collection
 
     console = Console(json, quiet)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,14 +25,13 @@ def serve(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Serve the collection as a web page and a REST API, until Ctrl-C.
+    """Serve the collection as a web page and a REST API.
 
-    Photos that `lookalike index` adds meanwhile are found within a second.
+    Runs until Ctrl-C. Photos that `lookalike index` adds meanwhile are found within a second.
     """
     from lookalike.jobs.live import LiveCollection
+    from lookalike.web import server
 
-    # The web app is another way in beside this one, not a part of it: it is loaded by name.
-    server = import_module("lookalike.web.server")
     console = Console(json, quiet)
     with server.listen(host, port) as listener:
         with console.progress() as on_progress:

@@ -1,0 +1,55 @@
+"""The application: routes under /api/v1, the page and its files under /."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from lookalike import __version__
+from lookalike.jobs.live import LiveCollection
+from lookalike.web.errors import add_error_handlers
+from lookalike.web.guard import Guard
+from lookalike.web.routes import compare, health, images, search
+from lookalike.web.running import Turns
+
+__all__ = ["API", "create_app"]
+
+API = "/api/v1"
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(live: LiveCollection, hosts: Collection[str] | None = None) -> FastAPI:
+    """Make the application that serves a collection.
+
+    Parameters
+    ----------
+    live : LiveCollection
+        What to serve.
+    hosts : collection of str, optional
+        Names to answer to, see `Guard`; without it, any.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lookalike.embedding.collection import Collection
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = Collection.create(folder / ".lookalike", root=folder)
+    >>> app = create_app(LiveCollection(folder / ".lookalike"))
+    >>> sorted(app.openapi()["paths"])[:3]
+    ['/api/v1/compare', '/api/v1/health', '/api/v1/images']
+    """
+    # The documentation pages would load scripts from another host; the schema itself is served.
+    app = FastAPI(
+        title="lookalike", version=__version__, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.live = live
+    app.state.turns = Turns(live.lanes)
+    for route in (search, compare, images, health):
+        app.include_router(route.router, prefix=API)
+    add_error_handlers(app)
+    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    app.add_middleware(Guard, hosts=hosts)
+    return app

@@ -1,0 +1,63 @@
+"""Every failure is one JSON line, ``{"error": ...}``, with the status that fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from lookalike.core.errors import InputError, LookalikeError
+from lookalike.web.guard import HEADERS
+
+__all__ = ["FAILURES", "Failure", "add_error_handlers"]
+
+
+class Failure(BaseModel):
+    """What every response of 4xx and 5xx holds."""
+
+    error: str
+
+
+FAILURES: dict[int | str, dict[str, Any]] = {
+    413: {"model": Failure, "description": "The upload is too large"},
+    422: {"model": Failure, "description": "The picture cannot be read, or a parameter is out of range"},
+}
+"""For the OpenAPI page of a route that takes pictures."""
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make an app answer with `Failure` whatever goes wrong."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(LookalikeError, _known)
+    app.add_exception_handler(Exception, _internal)
+
+
+def _failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": " ".join(message.split())}, status, headers)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers) if error.headers else None
+    return _failure(error.status_code, str(error.detail), headers)
+
+
+async def _not_valid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return _failure(422, f"{first['loc'][-1]}: {first['msg']}")
+
+
+async def _known(_: Request, error: Exception) -> JSONResponse:
+    """Blame the request for what it gave, and the server for its disk."""
+    return _failure(422 if isinstance(error, InputError) else 503, str(error))
+
+
+async def _internal(_: Request, error: Exception) -> JSONResponse:
+    """Keep the details for the log; this response does not pass the guard, so it gets its headers here."""
+    return _failure(500, f"internal error: {type(error).__name__} (the server's log says more)", HEADERS)

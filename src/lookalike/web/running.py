@@ -1,0 +1,53 @@
+"""What routes share: the collection, and turns for the work that fills a core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from lookalike.jobs.live import LiveCollection
+
+__all__ = ["Live", "Turns", "Work"]
+
+Answer = TypeVar("Answer")
+
+
+class Turns:
+    """Runs work in threads, at most so many at once; the others wait without holding a picture in memory.
+
+    Parameters
+    ----------
+    lanes : int
+        How many at once.
+
+    Examples
+    --------
+    >>> asyncio.run(Turns(2).run(lambda: 6 * 7))
+    42
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self._free = asyncio.Semaphore(lanes)
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """Wait for a turn, run `work` in a thread, and return its answer."""
+        async with self._free:
+            return await run_in_threadpool(work)
+
+
+def _live(request: Request) -> LiveCollection:
+    live: LiveCollection = request.app.state.live
+    return live
+
+
+def _turns(request: Request) -> Turns:
+    turns: Turns = request.app.state.turns
+    return turns
+
+
+Live = Annotated[LiveCollection, Depends(_live)]
+Work = Annotated[Turns, Depends(_turns)]

@@ -1,0 +1,61 @@
+"""A real server on a free port of this machine, in a thread, over a small collection."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from PIL import Image
+
+from lookalike.embedding.collection import Collection
+from lookalike.jobs.live import LiveCollection
+from lookalike.web.app import create_app
+from lookalike.web.server import listen, url_of
+
+
+@dataclass
+class Site:
+    """A running server: its photographs, their collection, and a client."""
+
+    photos: Path
+    collection: Collection
+    client: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Path]) -> Iterator[Site]:
+    photos = tmp_path_factory.mktemp("web") / "photos"
+    for number in range(12):
+        make_photo(photos / "ab"[number % 2] / f"{number:02}.jpg", number)
+    Image.new("RGB", (40, 30), (9, 120, 30)).save(photos / "it's 100% #green?.png")
+    collection = Collection.create(photos.parent / ".lookalike", photos)
+    collection.sync()
+    with listen("127.0.0.1", 0) as listener:
+        app = create_app(LiveCollection(collection.workspace.path), hosts=["127.0.0.1"])
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        with httpx.Client(base_url=url_of(listener), trust_env=False, timeout=20) as client:
+            yield Site(photos, collection, client)
+        server.should_exit = True
+        thread.join(10)
+
+
+def until(ready: Callable[[], bool], seconds: float = 4.0) -> bool:
+    """Ask again and again, until it is so or the time is over."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., bool]:
+    """Return `until`."""
+    return until
