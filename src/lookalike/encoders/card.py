@@ -18,6 +18,13 @@ __all__ = ["NetworkCard", "read_card"]
 
 EXAMPLE = '{"input_size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
 
+TEMPERATURE = 0.1
+"""Where the card says nothing. Fitted to votes on 22,801 questions about materials it was 0.07 for MobileNetV2 and 0.14
+for a SqueezeNet of scenes."""
+
+COPY_DISTANCE = 0.2
+"""Likewise: 99% of edited copies of 190 photographs were closer than 0.13 by the first of these, 95% by the second."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkCard:
@@ -75,8 +82,8 @@ def read_card(network: Path) -> NetworkCard:
         resize=_choice(path, raw, "resize", ("squash", "crop")),
         output=_text(path, raw, "output"),
         pool=_choice(path, raw, "pool", ("average", "first")),
-        temperature=_positive(path, raw, "temperature", 0.05),
-        copy_distance=_positive(path, raw, "copy_distance", 0.25),
+        temperature=_positive(path, raw, "temperature", TEMPERATURE),
+        copy_distance=_positive(path, raw, "copy_distance", COPY_DISTANCE),
         licence=_text(path, raw, "licence") or "not stated",
         source=_text(path, raw, "source") or "",
     )
