@@ -186,9 +186,8 @@ class Collection:
             raise InputError(f"k must be at least 1, not {k}")
         paths, index = self.searchable()
         if not paths:
-            raise InputError(
-                f"the collection has no images encoded by {self.encoder.name}: run `lookalike index` with it first"
-            )
+            self._require_vectors()
+            raise InputError(f"the collection has no images yet: run `lookalike index {self.root}`")
         rows, distances = index.search(queries, min(k, len(paths)))
         return [
             [
@@ -225,6 +224,7 @@ class Collection:
             raise InputError(f"threshold is a distance between 0 and 2, not {threshold}")
         paths, index = self.searchable(on_progress)
         if not paths:
+            self._require_vectors()
             return []
         _, vectors = self._table.vectors(self._column)
         groups = duplicate_groups(
@@ -257,6 +257,12 @@ class Collection:
             )
             self._searchable = (version, paths, index)
         return self._searchable[1], self._searchable[2]
+
+    def _require_vectors(self) -> None:
+        if len(self):
+            raise InputError(
+                f"the collection has no images encoded by {self.encoder.name}: run `lookalike index` with it first"
+            )
 
     def _bring_in(self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress) -> IndexReport:
         """Carry out a plan under the workspace's lock, and keep the list of what was rejected.

@@ -122,17 +122,25 @@ class _Check:
 
     def mirrored_vectors(self, rows: Rows) -> Vectors:
         """Encode the left-right mirrored thumbnails of rows, unit float32 (N, D)."""
-        pictures = dict(self._pictures(int(row) for row in rows))
-        return unit_rows(self._encoder.encode([_mirror(pictures[int(row)]) for row in rows]))
+        encoded = dict(self._encoded(int(row) for row in rows))
+        return unit_rows(self._encoder.encode([_mirror(_pixels(encoded[int(row)])) for row in rows]))
 
     def _prepared(self, rows: Iterable[int], flip: bool) -> _Ready:
-        return {row: prepare(_mirror(pixels) if flip else pixels) for row, pixels in self._pictures(rows)}
+        def work(found: tuple[int, bytes]) -> tuple[int, Prepared]:
+            pixels = _pixels(found[1])
+            return found[0], prepare(_mirror(pixels) if flip else pixels)
 
-    def _pictures(self, rows: Iterable[int]) -> Iterator[tuple[int, Pixels]]:
-        """Yield rows and their decoded thumbnails, in no order."""
+        return dict(in_lanes(work, self._encoded(rows), self._encoder.lanes))
+
+    def _encoded(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Yield rows and their thumbnails, in no order."""
         by_path = {self._paths[row]: row for row in rows}
         for path, encoded in self._thumbnails(list(by_path)).items():
-            yield by_path[path], np.asarray(decode(encoded).image)
+            yield by_path[path], encoded
+
+
+def _pixels(encoded: bytes) -> Pixels:
+    return np.asarray(decode(encoded).image)
 
 
 def _mirror(pixels: Pixels) -> Pixels:
