@@ -15,7 +15,21 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-COMMANDS = ("demo", "index", "search", "compare", "duplicates", "encoders list", "encoders show", "serve")
+COMMANDS = (
+    "demo",
+    "index",
+    "search",
+    "compare",
+    "duplicates",
+    "import",
+    "evaluate",
+    "judgments show",
+    "judgments export",
+    "judgments agreement",
+    "encoders list",
+    "encoders show",
+    "serve",
+)
 
 
 def command_help(command: str) -> str:

@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from lookalike.cli.commands import compare, demo, duplicates, encoders, index, search, serve
+from lookalike.cli.commands import (
+    compare,
+    demo,
+    duplicates,
+    encoders,
+    evaluate,
+    import_,
+    index,
+    judgments,
+    search,
+    serve,
+)
 from lookalike.core.errors import LookalikeError
 from lookalike.core.version import __version__
 
@@ -32,7 +43,10 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(compare.compare)
 app.command()(duplicates.duplicates)
+app.command("import")(import_.import_)
+app.command()(evaluate.evaluate)
 app.command()(serve.serve)
+app.add_typer(judgments.app, name="judgments")
 app.add_typer(encoders.app, name="encoders")
 
 

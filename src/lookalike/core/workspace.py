@@ -28,10 +28,17 @@ class WorkspaceConfig:
         Absolute path of the folder of photographs; image paths are relative to it.
     encoder : str
         The encoder that commands use unless told otherwise.
+    encoders : tuple of str
+        All that the collection was indexed with.
     """
 
     root: str
     encoder: str
+    encoders: tuple[str, ...] = ()
+
+    def using(self, root: str, encoder: str) -> WorkspaceConfig:
+        """Return the configuration after indexing `root` with `encoder`; earlier encoders stay listed."""
+        return WorkspaceConfig(root, encoder, (*(name for name in self.encoders if name != encoder), encoder))
 
 
 class Workspace:
@@ -77,6 +84,11 @@ class Workspace:
         return self.path / "runs"
 
     @property
+    def judgments_file(self) -> Path:
+        """The store of judgments."""
+        return self.path / "judgments.sqlite"
+
+    @property
     def config_file(self) -> Path:
         """The configuration."""
         return self.path / "workspace.json"
@@ -99,7 +111,8 @@ class Workspace:
             raw = read_json(self.config_file)
             if raw["format"] != FORMAT:
                 raise WorkspaceError(f"{self.path} has format {raw['format']}, this version reads {FORMAT}")
-            return WorkspaceConfig(root=str(raw["root"]), encoder=str(raw["encoder"]))
+            encoders = tuple(str(name) for name in raw["encoders"])
+            return WorkspaceConfig(str(raw["root"]), str(raw["encoder"]), encoders)
         except (InputError, KeyError, TypeError) as error:
             raise WorkspaceError(
                 f"{self.config_file} is damaged ({error}): delete that file and index again; vectors are kept"

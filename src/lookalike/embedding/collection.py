@@ -95,7 +95,7 @@ class Collection:
         loaded = load_encoder(encoder)
         with workspace.lock():
             table = _create_or_open(workspace)
-            workspace.configure(WorkspaceConfig(str(root.resolve()), encoder))
+            workspace.configure(WorkspaceConfig(str(root.resolve()), loaded.name, (loaded.name,)))
         return cls(workspace, table, root.resolve(), loaded)
 
     @classmethod

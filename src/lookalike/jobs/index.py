@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
-from lookalike.core.workspace import DEFAULT_ENCODER, Workspace, WorkspaceConfig
+from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.plan import IndexReport
 
@@ -40,7 +41,8 @@ def index_folder(
         raise InputError(f"{photos} {what}: give the folder of photographs to index")
     collection, folder = _collection(Workspace(workspace), photos.resolve(), encoder)
     report = collection.sync(folder, on_progress)
-    collection.workspace.configure(WorkspaceConfig(str(collection.root), collection.encoder.name))
+    config = collection.workspace.config()
+    collection.workspace.configure(config.using(str(collection.root), collection.encoder.name))
     record_run(
         collection.workspace.runs_folder,
         "index",
@@ -67,5 +69,5 @@ def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> tupl
                 f"{workspace.path} holds the collection of {root}: use --workspace DIR to make another one for {photos}"
             )
         # The folder was moved as a whole: paths are relative to it, so nothing needs encoding again.
-        workspace.configure(WorkspaceConfig(str(photos), workspace.config().encoder))
+        workspace.configure(replace(workspace.config(), root=str(photos)))
     return Collection.open(workspace.path, encoder), photos

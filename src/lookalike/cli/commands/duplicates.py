@@ -34,7 +34,8 @@ def duplicates(
 ) -> None:
     """Group near-identical images.
 
-    Resized, recompressed, slightly cropped ones. Each group begins with the largest picture; the others come with their distance to it. Nothing is deleted.
+    Resized, recompressed, slightly cropped ones. Each group begins with the largest picture; the others come with their
+    distance to it. Nothing is deleted.
     """
     from lookalike.jobs.duplicates import find_duplicates
 

@@ -1,0 +1,165 @@
+"""Hold every encoder of a workspace against people's judgments: one leaderboard, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.core.errors import InputError
+from lookalike.core.progress import OnProgress, silent
+from lookalike.core.types import Distances
+from lookalike.core.vectors import triplet_distances
+from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
+from lookalike.embedding.encoder import load_encoder
+from lookalike.embedding.feature_cache import unit_features
+from lookalike.judgments.store import JudgmentStore
+from lookalike.judgments.table import Judgments
+from lookalike.metrics.ceilings import ceiling
+from lookalike.metrics.two_afc import Accuracy, Difference, compare_accuracy, two_afc_accuracy
+from lookalike.reports.leaderboard import draw_leaderboard
+
+__all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the leaderboard.
+
+    Attributes
+    ----------
+    model : str
+        The encoder's name.
+    accuracy : Accuracy
+        Share of votes it agrees with, interval clustered by reference.
+    behind : Difference or None
+        The best model's accuracy less this one's, on the same questions; None for the best.
+    """
+
+    model: str
+    accuracy: Accuracy
+    behind: Difference | None
+
+    @property
+    def label(self) -> str:
+        """The name for tables and plots: a network by its file alone."""
+        family, colon, path = self.model.partition(":")
+        return family + colon + path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A leaderboard, best first.
+
+    Attributes
+    ----------
+    rows : list of Row
+    ceiling : Accuracy
+        The best that any model can reach, given how far people disagree: votes for the majority over all votes. 1
+        where every question was answered once.
+    chance : float
+        What guessing reaches.
+    judgments, references : int
+        How many were used.
+    """
+
+    rows: list[Row]
+    ceiling: Accuracy
+    chance: float
+    judgments: int
+    references: int
+
+
+def evaluate_workspace(
+    workspace: Path,
+    encoders: Sequence[str] = (),
+    source: str | None = None,
+    context: str | None = None,
+    plot: Path | None = None,
+    on_progress: OnProgress = silent,
+) -> Evaluation:
+    """Evaluate encoders on the judgments of a workspace.
+
+    Parameters
+    ----------
+    workspace : Path
+        The workspace folder, with imported or collected judgments.
+    encoders : sequence of str
+        Which; without any, all that the workspace has been indexed with, or the default one.
+    source, context : str, optional
+        Only judgments of one import, or of one context.
+    plot : Path, optional
+        Where to draw the leaderboard; the suffix chooses PNG, SVG or PDF.
+
+    Raises
+    ------
+    InputError
+        There are no such judgments, or no file is known for one of their images.
+    ImageDecodeError, UnknownNameError, EncoderError, StorageError
+    """
+    held = Workspace(workspace)
+    judgments = JudgmentStore(held.judgments_file).read(context=context, source=source)
+    if not len(judgments):
+        chosen = " of that source or context" if source or context else ""
+        raise InputError(f"{workspace} has no judgments{chosen}: run `lookalike import FORMAT PATH --images DIR` first")
+    images = _files(held, judgments)
+    distances: dict[str, tuple[Distances, Distances]] = {}
+    for name in encoders or _encoders(held):
+        encoder = load_encoder(name)
+        features = unit_features(held, encoder, images, on_progress)
+        rows = features.rows(judgments.ids)
+        columns = (judgments.reference, judgments.candidate_a, judgments.candidate_b)
+        distances[encoder.name] = triplet_distances(features.vectors, *(rows[column] for column in columns))
+    found = leaderboard(judgments, distances)
+    if plot is not None:
+        draw_leaderboard(
+            plot,
+            [(row.label, row.accuracy.value, row.accuracy.low, row.accuracy.high) for row in found.rows],
+            found.ceiling.value,
+            f"{found.judgments:,} judgments of {found.references:,} references",
+        )
+    return found
+
+
+def leaderboard(judgments: Judgments, distances: dict[str, tuple[Distances, Distances]]) -> Evaluation:
+    """Rank models by how far they agree with judgments.
+
+    Parameters
+    ----------
+    judgments : Judgments
+    distances : dict of model to (float (n,), float (n,))
+        Of a and of b to the reference.
+    """
+    votes = judgments.votes_a, judgments.votes_b
+    accuracies = {
+        model: two_afc_accuracy(*pair, *votes, clusters=judgments.reference) for model, pair in distances.items()
+    }
+    order = sorted(accuracies, key=lambda model: -accuracies[model].value)
+    rows = [
+        Row(
+            model,
+            accuracies[model],
+            None
+            if model == order[0]
+            else compare_accuracy(distances[order[0]], distances[model], *votes, clusters=judgments.reference),
+        )
+        for model in order
+    ]
+    references = len(set(judgments.reference.tolist()))
+    return Evaluation(rows, ceiling(*votes, clusters=judgments.reference), 0.5, len(judgments), references)
+
+
+def _encoders(workspace: Workspace) -> tuple[str, ...]:
+    return workspace.config().encoders if workspace.exists() else (DEFAULT_ENCODER,)
+
+
+def _files(workspace: Workspace, judgments: Judgments) -> dict[str, Path]:
+    """Find the file of every image: where the import said, or under the collection's root."""
+    root = Path(workspace.config().root) if workspace.exists() else None
+    files = {}
+    for image in judgments.ids.tolist():
+        path = judgments.images.get(image) or (root / image if root is not None else None)
+        if path is None or not path.is_file():
+            raise InputError(f"no file is known for the image '{image}': import again with --images DIR")
+        files[image] = path
+    return files
