@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -28,9 +27,14 @@ def machine(*packages: str) -> str:
 
 def write_result(name: str, title: str, text: str, table: Sequence[str]) -> None:
     """Write a page with the command, a text and a table, and print the table."""
-    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_folder, sys.argv[1:])])
     today = datetime.datetime.now(datetime.UTC).date()
     page = "\n".join([f"# {title}", "", f"`{command}`, {today}.", "", text, "", *table, ""])
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / name).write_text(page, encoding="utf-8")
     sys.stdout.write(page)
+
+
+def _without_folder(argument: str) -> str:
+    """Show where a path led by its last name alone: the rest is of one machine."""
+    return f"…/{Path(argument).name}" if "/" in argument else argument

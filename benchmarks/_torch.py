@@ -1,8 +1,14 @@
-"""The plain loop that people write: PyTorch, Pillow, one batch after another."""
+"""PyTorch networks for benchmarks, as ONNX files; and the plain loop that people write around them."""
 
 from __future__ import annotations
 
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -10,31 +16,57 @@ from PIL import Image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZE = 224
+CARD = {"input_size": SIZE, "mean": MEAN, "std": STD}
+
+
+def torchvision_models() -> ModuleType:
+    """Import torchvision's models, also beside a CPU-only torch, for which its compiled operators are absent."""
+    try:
+        return import_module("torchvision.models")
+    except RuntimeError:
+        for name, schema in (
+            ("nms", "(Tensor dets, Tensor scores, float t) -> Tensor"),
+            ("qnms", "(Tensor dets, Tensor scores, float t) -> Tensor"),
+        ):
+            torch.library.define(f"torchvision::{name}", schema)
+        for name in [name for name in sys.modules if name.startswith("torchvision")]:
+            del sys.modules[name]
+        return import_module("torchvision.models")
+
+
+def pooled(features: torch.nn.Module) -> torch.nn.Module:
+    """Average a network's last map over space."""
+    return torch.nn.Sequential(features, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
 
 
 def mobilenet() -> torch.nn.Module:
     """Return torchvision's MobileNetV2 without its classifier, seeded random weights (time does not depend on them)."""
-    try:
-        from torchvision.models import mobilenet_v2
-    except RuntimeError:
-        # A CPU-only torch beside the ordinary torchvision: its two compiled operators are absent; models need none.
-        for name in (
-            "nms(Tensor dets, Tensor scores, float t) -> Tensor",
-            "qnms(Tensor d, Tensor s, float t) -> Tensor",
-        ):
-            torch.library.define(f"torchvision::{name.split('(')[0]}", name[name.index("(") :])
-        from torchvision.models import mobilenet_v2
-
     torch.manual_seed(0)
-    network = mobilenet_v2(weights=None)
-    return torch.nn.Sequential(network.features, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+    return pooled(torchvision_models().mobilenet_v2(weights=None).features)
 
 
-def export(network: torch.nn.Module, path: Path) -> None:
-    """Write the network as ONNX with its card, so that both sides run the very same one."""
-    import json
-    import warnings
+def load_shared(file: str, folder: Path) -> torch.nn.Module:
+    """Build one of the maintainers' three PyTorch networks, weights loaded and checked."""
+    models = torchvision_models()
+    import timm
+    from safetensors.torch import load_file
 
+    if file.startswith("squeezenet"):
+        network = models.squeezenet1_1()
+    elif file.startswith("mobilenetv2"):
+        network = timm.create_model("mobilenetv2_100", pad_type="same", num_classes=0)
+    else:
+        network = timm.create_model("efficientnet_b4", num_classes=0, pad_type="same", bn_eps=1e-3)
+        network.blocks[6] = torch.nn.Sequential(network.blocks[6][0])
+    weights = {key: value.float() for key, value in load_file(folder / file).items()}
+    missing, unexpected = network.load_state_dict(weights, strict=False)
+    assert all(key.endswith("num_batches_tracked") for key in missing), missing
+    assert all(key.startswith("classifier") for key in unexpected), unexpected
+    return pooled(network.features) if file.startswith("squeezenet") else network.eval()
+
+
+def export(network: torch.nn.Module, path: Path, card: Mapping[str, object]) -> None:
+    """Write a network as ONNX, with its card beside it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -46,7 +78,7 @@ def export(network: torch.nn.Module, path: Path) -> None:
             dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}},
             dynamo=False,
         )
-    path.with_suffix(".json").write_text(json.dumps({"input_size": SIZE, "mean": MEAN, "std": STD}))
+    path.with_suffix(".json").write_text(json.dumps(dict(card)))
 
 
 def plain_loop(network: torch.nn.Module, files: list[Path], batch: int) -> np.ndarray:

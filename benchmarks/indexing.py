@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from _report import machine, write_result
-from _torch import SIZE, export, mobilenet, plain_loop
+from _torch import CARD, SIZE, export, mobilenet, plain_loop
 
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import BATCH, Encoder, load_encoder
@@ -110,7 +110,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         network = mobilenet()
-        export(network, Path(scratch) / "mobilenet.onnx")
+        export(network, Path(scratch) / "mobilenet.onnx", CARD)
         encoder = load_encoder(f"onnx:{Path(scratch) / 'mobilenet.onnx'}")
         folders = [(folder.name, folder) for folder in arguments.photos]
         if arguments.camera:

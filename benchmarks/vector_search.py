@@ -39,7 +39,7 @@ A float16 vector of 256 dimensions takes 512 bytes. The graph adds 4 bytes per l
 about 16 more bytes per vector: 1.28 times the raw vectors, whatever the number of vectors. Eight bits per component
 would halve the vectors, and rounding alone then loses 2 to 8 of 100 neighbours, which no wider beam brings back;
 putting them right again needs the float16 vectors beside the graph, so the sum is larger, not smaller. Twice the links
-would reach the same recall with a narrower beam, at 1.53 times the raw vectors. What is left to trade is time: a wider
+would cost 1.53 times the raw vectors. What is left to trade is time: a wider
 beam while building is paid once, a wider beam while searching with every query.
 
 The file is mapped, not read: opening costs the checksum, processes that serve the same collection share one copy of

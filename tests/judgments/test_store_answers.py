@@ -289,6 +289,28 @@ def test_threads_share_a_store(quick_folder: Path) -> None:
     assert store.annotators() == {str(number): 25 for number in range(4)}
 
 
+def test_several_make_the_same_store_at_the_same_moment(quick_folder: Path) -> None:
+    together = threading.Barrier(4)
+    errors: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            for turn in range(20):
+                together.wait(30)
+                JudgmentStore(quick_folder / f"new {turn}.sqlite").add(Answer("r", "x", "y", "a"), key=name)
+        except BaseException as error:
+            errors.append(error)
+            together.abort()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert [JudgmentStore(quick_folder / f"new {turn}.sqlite").count() for turn in range(20)] == [4] * 20
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +183,26 @@ def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
     assert path.stat().st_size == 0
     JudgmentStore(path).add(Answer("r", "x", "y", "a"), key="k")
     assert JudgmentStore(path).count() == 1
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_another_makes_the_store_between_two_statements(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    connect = sqlite3.connect
+    statements: list[str] = []
+
+    class Interrupted(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            statements.append(sql)
+            if len(statements) == place:
+                monkeypatch.setattr(sqlite3, "connect", connect)
+                JudgmentStore(quick_path).add(Answer("r", "x", "y", "a"), key="other")
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Interrupted))
+    assert JudgmentStore(quick_path).add(Answer("r", "x", "y", "a"), key="mine")
+    assert JudgmentStore(quick_path).count() == 2
 
 
 def test_a_full_disk(store: JudgmentStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,8 +150,10 @@ def _is_absent(path: Path) -> bool:
 
 def _has_log(path: Path) -> bool:
     """Whether there are answers beside the file that are not in it yet."""
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:

@@ -1,0 +1,1 @@
+"""Metrics: accuracy against people, intervals, retrieval, calibration, agreement; pure functions of arrays."""
