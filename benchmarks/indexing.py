@@ -1,6 +1,6 @@
 """How fast a folder is indexed, against the limit of decoding and encoding, and against the loop people write.
 
-    python benchmarks/indexing.py --photos FOLDER [--photos FOLDER …] [--camera 300] [--rounds 3]
+    python benchmarks/indexing.py --photos FOLDER [--photos FOLDER …] [--camera 300] [--cache FOLDER] [--rounds 3]
 
 `--photos` names folders of real photographs; `--camera` renders that many 12-megapixel JPEGs. All sides run in turn in
 every round, on the same files and the very same network (MobileNetV2, exported to ONNX), and the table gives medians
@@ -20,6 +20,7 @@ import numpy as np
 from _report import machine, write_result
 from _torch import CARD, SIZE, export, mobilenet, plain_loop
 
+from lookalike.core.files import write_aside
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import BATCH, Encoder, load_encoder
 from lookalike.embedding.lanes import in_lanes
@@ -85,15 +86,17 @@ def one_round(folder: Path, files: list[Path], encoder: Encoder, network: object
 
 
 def render_camera(folder: Path, count: int) -> Path:
-    """Render 12-megapixel JPEGs as a camera writes them."""
+    """Render 12-megapixel JPEGs as a camera writes them; what is there already stays."""
     from PIL import Image
 
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     scenes = draw_scenes(count, seed=5)
 
     def work(number: int) -> int:
-        pixels = render_photo(scenes[number], 4000, 3000)
-        Image.fromarray(pixels).save(folder / f"{number:04}.jpg", quality=90)
+        path = folder / f"{number:04}.jpg"
+        if not path.exists():
+            with write_aside(path) as aside:
+                Image.fromarray(render_photo(scenes[number], 4000, 3000)).save(aside, quality=90)
         return number
 
     for _ in in_lanes(work, range(count), 2):
@@ -105,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, action="append", default=[])
     parser.add_argument("--camera", type=int, default=300)
+    parser.add_argument("--cache", type=Path, help="where the rendered JPEGs stay for the next run")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     rows = []
@@ -114,7 +118,8 @@ def main() -> None:
         encoder = load_encoder(f"onnx:{Path(scratch) / 'mobilenet.onnx'}")
         folders = [(folder.name, folder) for folder in arguments.photos]
         if arguments.camera:
-            folders.append(("12-megapixel JPEGs", render_camera(Path(scratch) / "camera", arguments.camera)))
+            camera = (arguments.cache or Path(scratch)) / "camera"
+            folders.append(("12-megapixel JPEGs", render_camera(camera, arguments.camera)))
         for name, folder in folders:
             files = [folder / file.path for file in scan(folder).files]
             check_parity(encoder, network, files[:8])

@@ -3,8 +3,8 @@
     python benchmarks/people.py --shared FOLDER [--cache FOLDER]
 
 `--shared` is the maintainers' folder with `data/food-taste`, `data/material` and `weights`. The three networks that
-come as PyTorch weights are exported to ONNX first (extra `train`). Nothing is fitted here, so no split is needed. Writes
-docs/results/people.md and a plot per data set.
+come as PyTorch weights are exported to ONNX first (extra `train`). Nothing is fitted here, so no split is needed.
+Writes docs/results/people.md and a plot per data set.
 """
 
 from __future__ import annotations

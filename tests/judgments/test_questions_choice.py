@@ -50,7 +50,7 @@ def test_information_is_that_of_brute_force_over_the_metrics():
     """Sum the joint distribution of metric and answer over a grid of all three entries of a 2 x 2 metric."""
     rng = np.random.default_rng(3)
     features = question_features(*rng.normal(size=(3, 40, 2)))
-    root = rng.normal(size=(3, 3)) * 0.5
+    root = rng.normal(size=(3, 3)) * 0.2
     posterior = MetricPosterior(np.array([1.0, 0.3, 0.8]), root @ root.T + 0.05 * np.eye(3))
     axis = np.linspace(-5, 5, 31)
     standard = np.array(list(itertools.product(axis, axis, axis)))

@@ -108,7 +108,7 @@ def test_a_workspace_without_images_can_be_served_and_says_what_is_missing(tmp_p
         LiveCollection(tmp_path / "none")
     live = LiveCollection(Collection.create(tmp_path / "empty", tmp_path).workspace.path)
     assert (len(live), live.images("", 10)) == (0, ([], 0))
-    with pytest.raises(InputError, match="has no images encoded by classic"):
+    with pytest.raises(InputError, match="has no images yet"):
         live.search(module.Upload("red.png", _png()), 3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,9 +70,9 @@ class _Cache:
     def read(self) -> dict[str, tuple[tuple[int, int], Vectors]]:
         """Read everything; a cache that cannot be read counts as empty."""
         try:
-            with np.load(self._path, allow_pickle=False) as held:
+            with self._path.open("rb") as handle, np.load(handle, allow_pickle=False) as held:
                 paths, stamps, vectors = held["paths"], held["stamps"].tolist(), held["vectors"]
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return {}
         return {str(p): ((s[0], s[1]), v) for p, s, v in zip(paths, stamps, vectors, strict=True)}
 

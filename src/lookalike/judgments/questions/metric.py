@@ -78,8 +78,8 @@ def fit_metric(features: Numbers, votes_a: Numbers, votes_b: Numbers) -> MetricP
 
     This is the crowd kernel's idea (Tamuz, Liu, Belongie, Shamir and Kalai 2011: keep a distribution over what the
     answers leave open, ask what narrows it most) with a metric over known features in the place of free coordinates
-    for every image as there and in t-STE (van der Maaten and Weinberger 2012). Free coordinates need dozens of
-    answers per image; a metric needs a few per entry, and holds for images that nobody was asked about.
+    for every image as there and in t-STE (van der Maaten and Weinberger 2012). Free coordinates say nothing of an image
+    that nobody was asked about; a metric does.
 
     Parameters
     ----------

@@ -102,6 +102,7 @@ def _some(references: Rows, count: int, rng: np.random.Generator) -> Rows:
 
 def _places(state: State, rows: Rows) -> Rows:
     """Return the answered questions, all of whose images were drawn, by places in `rows`."""
+    # One place more than there are images: the row -1, of an image not at hand, finds -1 there.
     place = np.full(len(state.ids) + 1, -1, np.int64)
     place[rows] = np.arange(len(rows))
     asked = place[state.triplets]

@@ -101,13 +101,15 @@ class Strategy(ABC):
             chosen = self.choose(pool, state, wanted, rng)[:wanted]
         fresh = iter(pool.rows[pool.triplets[chosen]])
         questions = []
-        for slot in range(len(chosen) + len(trials)):
+        for slot in range(count):
             if slot in trials:
                 kind, row = trials[slot]
                 r, a, b = state.triplets[row]
                 questions.append(_question(state, r, *((b, a) if kind == "flip" else (a, b)), kind, row))
             elif (triplet := next(fresh, None)) is not None:
                 questions.append(_question(state, *triplet))
+            else:
+                break  # a trial that moved up would follow its original too closely
         return questions
 
     @abstractmethod

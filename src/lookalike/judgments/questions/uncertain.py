@@ -18,7 +18,7 @@ class Uncertain(Strategy):
 
     The distances are averaged over the models of the state; give it the vectors of the model in training, or it
     keeps asking what the frozen features cannot tell. It cannot tell a question the model has not learned yet from
-    one that people cannot answer either: beside noisy annotators it often does worse than `Random`.
+    one that nobody can answer, or that the features cannot: with poor features it does no better than `Random`.
 
     Examples
     --------
