@@ -25,11 +25,15 @@ def machine(*packages: str) -> str:
     return f"Machine: {model}, {cores()} cores, Python {platform.python_version()}{versions}."
 
 
+def command_line() -> str:
+    """Say how this script was called."""
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_folder, sys.argv[1:])])
+
+
 def write_result(name: str, title: str, text: str, table: Sequence[str]) -> None:
     """Write a page with the command, a text and a table, and print the table."""
-    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_folder, sys.argv[1:])])
     today = datetime.datetime.now(datetime.UTC).date()
-    page = "\n".join([f"# {title}", "", f"`{command}`, {today}.", "", text, "", *table, ""])
+    page = "\n".join([f"# {title}", "", f"`{command_line()}`, {today}.", "", text, "", *table, ""])
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / name).write_text(page, encoding="utf-8")
     sys.stdout.write(page)

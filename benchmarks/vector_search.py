@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _report import command_line
 from vector_engines import ENGINES, SHARES_FILE
 from vector_sets import intrinsic_dimension, photographs, seeded
 
@@ -232,7 +232,7 @@ def as_markdown(sections: list[tuple[int, str, list[dict[str, Any]]]]) -> str:
         f"Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}.",
         f"Packages: {packages}.",
         "",
-        f"Command: `python benchmarks/vector_search.py {shlex.join(sys.argv[1:])}`",
+        f"`{command_line()}`",
         "",
         f"Every engine holds the same vectors and answers the same 1,000 queries, none of which is in it, with {K}",
         f"neighbours. Its dial is turned to the first setting that reaches recall@{K} of {RECALL_ASKED}, or to its",

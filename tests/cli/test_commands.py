@@ -1,6 +1,8 @@
 """The commands, run in this process as a user would type them: outputs, exit codes, one-line errors."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from PIL import Image
 from lookalike.cli.main import run
 
 Run = Callable[..., tuple[int, str, str]]
+MakePhoto = Callable[..., Path]
 
 
 @pytest.fixture
@@ -108,6 +111,55 @@ def test_a_moved_folder_needs_no_encoding(lookalike: Run, photos: Path) -> None:
     assert (code, json.loads(out)["unchanged"]) == (0, 24)
 
 
+def test_a_folder_that_is_away_is_not_taken_for_another(lookalike: Run, photos: Path, make_photo: MakePhoto) -> None:
+    lookalike("index", photos, "--quiet")
+    photos.rename(photos.parent / "unplugged")
+    make_photo(photos.parent / "other" / "x.jpg", 1)
+    code, _, err = lookalike("index", photos.parent / "other", "--quiet")
+    assert (code, "which is not there now" in err) == (2, True)
+    code, _, err = lookalike("index", photos.parent / "unplugged" / "a", "--quiet")
+    assert (code, "which is not there now" in err) == (2, True)
+    (photos.parent / "unplugged").rename(photos)
+    code, out, _ = lookalike("index", photos, "--json")
+    assert (code, json.loads(out)["unchanged"]) == (0, 24)
+
+
+def test_a_part_with_another_encoder_leaves_the_workspace_its_own(lookalike: Run, photos: Path, network: Path) -> None:
+    lookalike("index", photos, "--quiet")
+    code, out, _ = lookalike("index", photos / "a", "--encoder", f"onnx:{network}", "--json")
+    answer = json.loads(out)
+    assert (code, answer["images"], answer["without_vectors"]) == (0, 8, 16)
+    code, out, _ = lookalike("search", photos / "a" / "000.jpg", "-k", 100, "--json")
+    assert len(json.loads(out)["results"]) == 24
+    lookalike("index", photos, "--encoder", f"onnx:{network}", "--quiet")
+    code, out, _ = lookalike("encoders", "show", "--json")
+    assert json.loads(out)["name"] == f"onnx:{network}"
+    assert json.loads(lookalike("encoders", "list", "--json")[1])["indexed"] == ["classic", f"onnx:{network}"]
+
+
+def test_a_lost_table_is_made_again(lookalike: Run, photos: Path) -> None:
+    lookalike("index", photos, "--quiet")
+    shutil.rmtree(".lookalike/collection")
+    assert lookalike("search", photos / "a" / "000.jpg", "--quiet")[0] == 2
+    code, out, _ = lookalike("index", photos, "--json")
+    assert (code, json.loads(out)["added"]) == (0, 24)
+
+
+def test_the_demo_does_not_write_into_somebodys_photographs(lookalike: Run, photos: Path) -> None:
+    code, _, err = lookalike("demo", photos.parent, "--count", 80)
+    assert (code, "holds something else" in err) == (2, True)
+
+
+def test_names_with_markup_and_a_closed_pipe_are_harmless(photos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lookalike", "index", str(photos), "--workspace", str(tmp_path / "w [old] [/b]")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "w [old] [/b]: 24 added" in done.stdout
+    closed = subprocess.run(
+        f"{shlex.join(command)} --json | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", check=False
+    )
+    assert closed.returncode == 0
+
+
 def test_another_folder_needs_another_workspace(lookalike: Run, photos: Path, tmp_path: Path) -> None:
     lookalike("index", photos / "a", "--quiet")
     code, out, err = lookalike("index", photos / "b")
@@ -169,7 +221,7 @@ def test_encoders_are_listed_and_shown(lookalike: Run, network: Path) -> None:
 def test_the_demo_makes_a_sheet_and_finds_what_it_should(lookalike: Run, tmp_path: Path) -> None:
     code, out, _ = lookalike("demo", "d", "--count", 80, "--json")
     answer = json.loads(out)
-    assert (code, answer["images"], answer["rejected"]) == (0, 80, 0)
+    assert (code, answer["images"], answer["rejected"]) == (0, 80, [])
     assert answer["precision_at_10"] > 0.4
     assert set(answer["results"]) == {"indoor", "city", "ocean", "field", "mountain", "forest", "flower", "abstract"}
     assert Path(answer["sheet"]).is_file()

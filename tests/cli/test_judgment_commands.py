@@ -185,6 +185,8 @@ def test_judgments_come_out_as_they_went_in(lookalike: Run, answers: Path, tmp_p
         (["import", "csv", "nowhere.csv"], "nowhere.csv"),
         (["import", "csv", "answers.csv", "--option", "mode"], "NAME=VALUE"),
         (["import", "csv", "answers.csv", "--option", "colour=red"], "colour"),
+        (["import", "csv", "answers.csv", "--option", "images=x"], "not an option of the format"),
+        (["evaluate", "--plot", "x.txt"], "change the suffix"),
         (["import", "csv", "answers.csv", "--images", "nowhere"], "nowhere"),
         (["evaluate"], "has no judgments"),
         (["judgments", "agreement"], "no such judgments"),

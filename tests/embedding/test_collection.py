@@ -236,8 +236,86 @@ def test_a_network_that_gives_no_numbers_rejects_the_image(
 ) -> None:
     monkeypatch.setattr(Encoder, "forward", lambda self, pixels: np.full((len(pixels), 8), np.nan, np.float32))
     make_photo(photos / "new.jpg", 600)
+    os.utime(photos / "b" / "001.jpg", (1, 1))
+    make_photo(photos / "a" / "000.jpg", 601)
     report = collection.sync()
-    assert [entry.path for entry in report.rejected] == ["new.jpg"]
+    assert [entry.path for entry in report.rejected] == ["a/000.jpg", "new.jpg"]
     assert "no finite numbers" in report.rejected[0].reason
+    assert report.images == 23, "the changed image must not be found by its old picture"
     with pytest.raises(ImageDecodeError, match="no finite numbers"):
         collection.search(photos / "new.jpg")
+
+
+def test_an_image_that_one_encoder_cannot_take_stays_with_the_others(
+    collection: Collection, make_network: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(collection)
+    other = Collection.open(collection.workspace.path, f"onnx:{make_network(tmp_path / 'other.onnx', dim=5)}")
+    forward = Encoder.forward
+
+    def overflow(self: Encoder, pixels: np.ndarray) -> np.ndarray:
+        found = forward(self, pixels)
+        found[0] = np.nan
+        return found
+
+    monkeypatch.setattr(Encoder, "forward", overflow)
+    report = other.sync()
+    assert report.rejected
+    assert report.images + report.without_vectors == 24
+    assert content(Collection.open(collection.workspace.path)) == before
+
+
+def test_two_open_collections_write_no_image_twice(
+    photos: Path, tmp_path: Path, network: Path, make_photo: MakePhoto
+) -> None:
+    first = Collection.create(tmp_path / "w", photos, f"onnx:{network}")
+    second = Collection.open(tmp_path / "w")
+    assert counts(first.sync()) == {"images": 24, "added": 24}
+    assert counts(second.sync()) == {"images": 24, "unchanged": 24}
+    new = make_photo(photos / "new.jpg", 700)
+    assert counts(first.add([new])) == {"images": 25, "added": 1}
+    assert counts(second.add([new])) == {"images": 25, "unchanged": 1}
+    assert len(second.search(new, k=100)) == 25
+
+
+def test_a_file_named_twice_is_added_once(collection: Collection, photos: Path, make_photo: MakePhoto) -> None:
+    new = make_photo(photos / "a" / "new.jpg", 701)
+    assert counts(collection.add([new, photos / "b" / ".." / "a" / "new.jpg", str(new)])) == {"images": 25, "added": 1}
+
+
+def test_a_link_inside_the_root_keeps_its_own_name(collection: Collection, photos: Path, make_photo: MakePhoto) -> None:
+    elsewhere = make_photo(photos.parent / "elsewhere" / "far.jpg", 702)
+    (photos / "link.jpg").symlink_to(elsewhere)
+    (photos / "linked").symlink_to(elsewhere.parent)
+    assert collection.add([photos / "link.jpg"]).images == 25
+    assert counts(collection.sync(photos / "linked")) == {"images": 26, "reused": 1}
+    assert counts(collection.sync()) == {"images": 26, "unchanged": 26}
+
+
+def test_many_touched_files_cost_few_commits(collection: Collection, photos: Path) -> None:
+    for path in photos.rglob("*.jpg"):
+        os.utime(path, (5, 5))
+    before = collection._table.version
+    assert counts(collection.sync()) == {"images": 24, "reused": 24}
+    assert collection._table.version - before <= 2
+
+
+def test_a_damaged_file_that_stays_changes_nothing(collection: Collection, photos: Path) -> None:
+    (photos / "a" / "000.jpg").write_bytes(b"")
+    collection.sync()
+    before = collection._table.version
+    assert len(collection.sync().rejected) == 1
+    assert collection._table.version == before
+
+
+def test_a_large_file_is_hashed_and_decoded_from_disk(
+    collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(collection)
+    shutil.move(photos / "a" / "000.jpg", photos / "a" / "moved.jpg")
+    monkeypatch.setattr("lookalike.embedding.fill.READ_WHOLE", 10)
+    assert counts(collection.sync()) == {"images": 24, "reused": 1, "removed": 1, "unchanged": 23}
+    fresh = Collection.create(photos.parent / "fresh", photos, collection.encoder.name)
+    fresh.sync()
+    expected = {path.replace("000", "moved") if path == "a/000.jpg" else path: row for path, row in before.items()}
+    assert content(fresh) == expected

@@ -22,7 +22,7 @@ RUN = textwrap.dedent("""
     from lookalike.embedding.collection import Collection
     from lookalike.embedding.encoder import Encoder
 
-    writer.COMMIT_IMAGES, writer.MERGE_AFTER_COMMITS = 8, 3   # many commits and merges to be killed in
+    writer.COMMIT_IMAGES, writer.MERGE_ABOVE = 8, 3           # many commits and merges to be killed in
     forward = Encoder.forward
     def slow(self, pixels):
         time.sleep(0.05)                                       # a run long enough to be killed in its middle

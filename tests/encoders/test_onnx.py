@@ -7,7 +7,7 @@ import pytest
 
 from lookalike.core.errors import EncoderError, UnknownNameError
 from lookalike.encoders.load import encoder_names, load_pixels
-from lookalike.encoders.onnx import OnnxEncoder
+from lookalike.encoders.onnx import OnnxEncoder, pool
 
 MakeNetwork = Callable[..., Path]
 
@@ -52,6 +52,26 @@ def test_maps_and_tokens_are_pooled(make_network: MakeNetwork, tmp_path: Path) -
     card = {"input_size": 32, "mean": [0.5] * 3, "std": [0.25] * 3, "pool": "first"}
     first = OnnxEncoder(make_network(tmp_path / "first.onnx", output="tokens", card=card))
     assert not np.allclose(first.forward(pictures(3)), vector)
+
+
+def test_maps_with_channels_last_are_averaged_over_space() -> None:
+    maps = np.random.default_rng(0).normal(size=(2, 4, 3, 5))
+    np.testing.assert_allclose(pool(maps, "average", channels_last=True), maps.mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(pool(maps, "average"), maps.mean(axis=(2, 3)), rtol=1e-6)
+
+
+def test_the_fingerprint_follows_weights_in_another_file(make_network: MakeNetwork, tmp_path: Path) -> None:
+    import onnx
+
+    path = make_network(tmp_path / "net[1].onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=1024)
+    before = OnnxEncoder(path).spec.fingerprint
+    (tmp_path / "unrelated.bin").write_bytes(b"1")
+    assert OnnxEncoder(path).spec.fingerprint == before
+    data = bytearray((tmp_path / "weights.bin").read_bytes())
+    data[3] ^= 1
+    (tmp_path / "weights.bin").write_bytes(data)
+    assert OnnxEncoder(path).spec.fingerprint != before
 
 
 @pytest.mark.parametrize(

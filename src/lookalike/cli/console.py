@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +34,18 @@ class Console:
 
     def result(self, data: Mapping[str, Any], show: Callable[[RichConsole], None]) -> None:
         """Print the result: `data` as JSON, or what `show` draws for a person."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(data) + "\n")
-            return
-        from rich.console import Console as RichConsole
+        try:
+            if self.as_json:
+                sys.stdout.write(json.dumps(data, allow_nan=False) + "\n")
+            else:
+                from rich.console import Console as RichConsole
 
-        show(RichConsole(highlight=False))
+                show(RichConsole(highlight=False, emoji=False))
+            sys.stdout.flush()
+        except (BrokenPipeError, SystemExit):
+            # The reader went away (`| head`), which Rich turns into an exit: the work is done all the same. Python
+            # would complain at exit, were there still something to write to.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress]:

@@ -113,7 +113,7 @@ class Workspace:
                 raise WorkspaceError(f"{self.path} has format {raw['format']}, this version reads {FORMAT}")
             encoders = tuple(str(name) for name in raw["encoders"])
             return WorkspaceConfig(str(raw["root"]), str(raw["encoder"]), encoders)
-        except (InputError, KeyError, TypeError) as error:
+        except (InputError, KeyError, TypeError, OSError) as error:
             raise WorkspaceError(
                 f"{self.config_file} is damaged ({error}): delete that file and index again; vectors are kept"
             ) from error
@@ -141,8 +141,9 @@ class Workspace:
             raise WorkspaceError(
                 f"another lookalike is writing to {self.path}: wait for it, or use --workspace"
             ) from None
-        except OSError as error:
-            raise WorkspaceError(f"cannot write to {self.path}: {error.strerror or error}") from error
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise WorkspaceError(f"cannot write to {self.path}: {reason}") from error
         try:
             yield
         finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from lookalike.search.exact import ExactIndex
 from lookalike.search.protocol import VectorIndex
 from lookalike.search.store import ImageTable, vector_column
 
-__all__ = ["Collection", "Hit", "IndexReport"]
+__all__ = ["Collection", "Hit", "IndexReport", "create_or_open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ class Collection:
             raise InputError(f"{root} is not a folder: give the folder of photographs")
         loaded = load_encoder(encoder)
         with workspace.lock():
-            table = _create_or_open(workspace)
+            if workspace.exists():
+                raise WorkspaceError(f"{workspace.path} was made by another process just now: try again")
+            table = create_or_open(workspace)
             workspace.configure(WorkspaceConfig(str(root.resolve()), loaded.name, (loaded.name,)))
         return cls(workspace, table, root.resolve(), loaded)
 
@@ -143,11 +146,12 @@ class Collection:
         WorkspaceError
             Another process is writing.
         """
+        started = time.perf_counter()
         where = Path(folder) if folder is not None else self.root
         inside = self._relative(where)
         on_progress(Progress("looking through the folder", 0, 0))
         found = _beneath(inside, scan(where))
-        return self._bring_in(found, "" if inside == "." else inside + "/", on_progress)
+        return self._bring_in(found, "" if inside == "." else inside + "/", on_progress, started)
 
     def add(self, images: Iterable[str | Path], on_progress: OnProgress = silent) -> IndexReport:
         """Add or update single files inside the root; nothing is marked as gone.
@@ -157,16 +161,16 @@ class Collection:
         InputError
             A path is not inside the root.
         """
+        started = time.perf_counter()
+        named = {self._relative(Path(image)): Path(image) for image in images}
         found = FolderScan(files=[], rejected=[], ignored=0)
-        for image in images:
-            name = self._relative(Path(image))
+        for name, path in sorted(named.items()):
             try:
-                status = Path(image).stat()
+                status = path.stat()
                 found.files.append(ImageFile(name, status.st_size, status.st_mtime_ns))
             except OSError as error:
                 found.rejected.append(Rejected(name, error.strerror or str(error)))
-        names = {file.path for file in found.files} | {entry.path for entry in found.rejected}
-        return self._bring_in(found, names, on_progress)
+        return self._bring_in(found, set(named), on_progress, started)
 
     def search(self, query: ImageLike, k: int = 10) -> list[Hit]:
         """Find the `k` images closest to a picture, closest first; the picture need not be in the collection.
@@ -230,7 +234,8 @@ class Collection:
         groups = duplicate_groups(
             self.encoder, paths, vectors, index, self.thumbnails, threshold, mirrored, on_progress
         )
-        return [self._largest_first(paths, vectors, group) for group in groups]
+        sizes = self._table.sizes([paths[row] for group in groups for row in group])
+        return [_largest_first(paths, vectors, group, sizes) for group in groups]
 
     def thumbnails(self, images: Sequence[str]) -> dict[str, bytes]:
         """Return the stored thumbnails (JPEG) of images, by path."""
@@ -239,6 +244,7 @@ class Collection:
     def compact(self) -> None:
         """Merge the small files that many writes leave, and forget removed images for good."""
         with self.workspace.lock():
+            self._table.refresh()
             self._table.compact()
 
     def searchable(self, on_progress: OnProgress = silent) -> tuple[list[str], VectorIndex]:
@@ -264,13 +270,16 @@ class Collection:
                 f"the collection has no images encoded by {self.encoder.name}: run `lookalike index` with it first"
             )
 
-    def _bring_in(self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress) -> IndexReport:
+    def _bring_in(
+        self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress, started: float
+    ) -> IndexReport:
         """Carry out a plan under the workspace's lock, and keep the list of what was rejected.
 
         `looked_at` is the beginning of the paths of a whole folder, or the paths of single files.
         """
-        started = time.perf_counter()
         with self.workspace.lock():
+            # Another process may have written between the opening of the table and the lock.
+            self._table.refresh()
             self._table.ensure_column(self._column, self.encoder.dim)
             stored = self._table.stored(self._column)
             plan = make_plan(found.files, stored, looked_at if isinstance(looked_at, str) else None)
@@ -280,31 +289,25 @@ class Collection:
             self._encode(writer, plan.to_encode, writer.encoded, on_progress)
             if writer.leftover:
                 self._encode(writer, writer.leftover, (), on_progress)
-            report.images = len(self)
+            report.images = self._table.count(self._column)
+            report.without_vectors = len(self) - report.images
             report.rejected.sort(key=lambda entry: entry.path)
             report.seconds = time.perf_counter() - started
             self._keep_rejected(report.rejected, looked_at)
         return report
 
-    def _largest_first(self, paths: list[str], vectors: Vectors, group: list[int]) -> list[Hit]:
-        """Order a group by the size of the picture: the first is the one to keep."""
-        sizes = self._table.sizes([paths[row] for row in group])
-        ordered = sorted(group, key=lambda row: (-math.prod(sizes[paths[row]]), paths[row]))
-        found = zip(ordered, distances_to_first(vectors, ordered), strict=True)
-        return [Hit(paths[row], distance, 1 - distance) for row, distance in found]
-
     def _encode(self, writer: Writer, files: list[ImageFile], encoded: Container[str], on_progress: OnProgress) -> None:
         writer.write(fill(self.encoder, self.root, files, encoded), len(files), on_progress)
 
     def _relative(self, path: Path) -> str:
-        """Name a path by the collection root, with forward slashes."""
-        try:
-            return path.resolve().relative_to(self.root).as_posix()
-        except ValueError:
-            raise InputError(
-                f"{path} is not inside {self.root}, the folder of this collection: "
-                "use another workspace (--workspace) for another folder"
-            ) from None
+        """Name a path by the collection root, with forward slashes; a link inside the root keeps its own name."""
+        for candidate in (Path(os.path.abspath(path)), path.parent.resolve() / path.name, path.resolve()):  # noqa: PTH100
+            if candidate.is_relative_to(self.root):
+                return candidate.relative_to(self.root).as_posix()
+        raise InputError(
+            f"{path} is not inside {self.root}, the folder of this collection: "
+            "use another workspace (--workspace) for another folder"
+        )
 
     def _keep_rejected(self, rejected: list[Rejected], looked_at: set[str] | str) -> None:
         """Write the list of rejected inputs; what this run did not look at stays on it."""
@@ -323,8 +326,17 @@ class Collection:
         return [Rejected(entry["path"], entry["reason"]) for entry in read_json(self.workspace.rejected_file)]
 
 
-def _create_or_open(workspace: Workspace) -> ImageTable:
-    """Take over a table whose workspace file was lost; otherwise make one."""
+def _largest_first(
+    paths: list[str], vectors: Vectors, group: list[int], sizes: Mapping[str, tuple[int, int]]
+) -> list[Hit]:
+    """Order a group by the size of the picture: the first is the one to keep."""
+    ordered = sorted(group, key=lambda row: (-math.prod(sizes[paths[row]]), paths[row]))
+    found = zip(ordered, distances_to_first(vectors, ordered), strict=True)
+    return [Hit(paths[row], distance, 1 - distance) for row, distance in found]
+
+
+def create_or_open(workspace: Workspace) -> ImageTable:
+    """Open the table of a workspace, whatever else of it was lost; make one where there is none."""
     if (Path(workspace.collection_uri) / "images.lance").is_dir():
         return ImageTable.open(workspace.collection_uri)
     return ImageTable.create(workspace.collection_uri)

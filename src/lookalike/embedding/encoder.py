@@ -97,7 +97,7 @@ class Encoder:
         Raises
         ------
         ImageDecodeError
-            An image cannot be read; the error names it.
+            An image cannot be read, or the network gives no finite numbers for it; the error names it.
         """
         tell = on_progress or silent
         features = np.empty((len(images), self.dim), np.float32)
@@ -105,7 +105,11 @@ class Encoder:
 
         def work(start: int) -> int:
             batch = images[start : start + BATCH]
-            features[start : start + len(batch)] = self.forward(np.stack([self.pixels(x) for x in batch]))
+            found = self.forward(np.stack([self.pixels(x) for x in batch]))
+            for number, feature in enumerate(found, start):
+                if not np.isfinite(feature).all():
+                    raise self._no_numbers(images[number], f"picture {number}")
+            features[start : start + len(batch)] = found
             return len(batch)
 
         done = 0
@@ -124,9 +128,12 @@ class Encoder:
         """
         feature = self.forward(self.pixels(image)[None])
         if not np.isfinite(feature).all():
-            name = image if isinstance(image, str | Path) else "the picture"
-            raise ImageDecodeError(name, f"the encoder {self.name} gives no finite numbers for it")
+            raise self._no_numbers(image, "the picture")
         return np.asarray(unit_rows(feature)[0])
+
+    def _no_numbers(self, image: ImageLike, otherwise: str) -> ImageDecodeError:
+        name = image if isinstance(image, str | Path) else otherwise
+        return ImageDecodeError(name, f"the encoder {self.name} gives no finite numbers for it")
 
 
 def load_encoder(name: str, weights: str | Path | None = None, device: str = "auto") -> Encoder:

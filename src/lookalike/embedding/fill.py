@@ -18,8 +18,9 @@ from lookalike.core.types import Pixels
 from lookalike.core.vectors import unit_rows
 from lookalike.embedding.encoder import BATCH, Encoder
 from lookalike.embedding.lanes import in_lanes
-from lookalike.images.decode import Picture, decode, fit, read_bytes, thumbnail
+from lookalike.images.decode import READ_WHOLE, Picture, decode, fit, read_bytes, thumbnail
 from lookalike.images.folder import ImageFile, Rejected
+from lookalike.images.reading import hash_file
 from lookalike.search.store import ImageRow
 
 __all__ = ["Filled", "fill"]
@@ -37,14 +38,17 @@ class Filled:
         Files whose content, named by its hash, the collection has encoded before.
     rejected : list of Rejected
         Files that cannot be read, and why.
+    failed : list of (ImageFile, str)
+        Files that can be read, but for which the encoder gives no vector, and why.
     """
 
     rows: list[ImageRow] = field(default_factory=list)
     known: list[tuple[ImageFile, str]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    failed: list[tuple[ImageFile, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.rows) + len(self.known) + len(self.rejected)
+        return len(self.rows) + len(self.known) + len(self.rejected) + len(self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,14 @@ def _prepare(encoder: Encoder, root: Path, file: ImageFile, encoded: Container[s
     """Read and decode one file; what needs no vector goes to `out` at once."""
     spec = encoder.spec
     try:
-        data = read_bytes(root / file.path)
-        digest = hashlib.sha256(data).hexdigest()
+        path = root / file.path
+        # A large file is never held whole: it is hashed piece by piece and decoded from disk.
+        data = read_bytes(path) if file.size <= READ_WHOLE else None
+        digest = hash_file(path) if data is None else hashlib.sha256(data).hexdigest()
         if digest in encoded:
             out.known.append((file, digest))
             return None
-        picture = decode(data, min_side=min(spec.input_size))
+        picture = decode(path if data is None else data, min_side=min(spec.input_size))
         small = thumbnail(picture.image)
         return _Prepared(file, digest, picture, small, fit(picture.image, spec.input_size, spec.resize))
     except ImageDecodeError as error:
@@ -106,8 +112,7 @@ def _encode(encoder: Encoder, waiting: list[_Prepared], out: Filled) -> None:
     sound = [bool(np.isfinite(feature).all()) for feature in features]
     for ready, vector, good in zip(waiting, unit_rows(features), sound, strict=True):
         if not good:
-            reason = f"the encoder {encoder.name} gives no finite numbers for it"
-            out.rejected.append(Rejected(ready.file.path, reason))
+            out.failed.append((ready.file, f"the encoder {encoder.name} gives no finite numbers for it"))
             continue
         out.rows.append(
             ImageRow(

@@ -40,7 +40,9 @@ class IndexReport:
     Attributes
     ----------
     images : int
-        Images in the collection now.
+        Images in the collection that can be searched by this encoder now.
+    without_vectors : int
+        Images in the collection that this encoder has not encoded: they lie outside the folder that was looked at.
     added, updated, reused, removed, unchanged : int
         New files encoded; changed files encoded again; files whose content was encoded before, under another name
         or date; files that are gone; files left alone.
@@ -53,6 +55,7 @@ class IndexReport:
     """
 
     images: int = 0
+    without_vectors: int = 0
     added: int = 0
     updated: int = 0
     reused: int = 0

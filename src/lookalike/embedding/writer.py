@@ -9,14 +9,14 @@ from dataclasses import replace
 from lookalike.core.progress import OnProgress, Progress
 from lookalike.embedding.fill import Filled
 from lookalike.embedding.plan import IndexReport, Plan
-from lookalike.images.folder import ImageFile
+from lookalike.images.folder import ImageFile, Rejected
 from lookalike.search.store import ImageRow, ImageTable, StoredImage
 
 __all__ = ["Writer"]
 
 COMMIT_IMAGES = 512
 COMMIT_SECONDS = 3.0
-MERGE_AFTER_COMMITS = 8
+MERGE_ABOVE = 32  # small files of the table, from this run and earlier ones
 
 
 class Writer:
@@ -39,7 +39,8 @@ class Writer:
         self._stored = stored
         self._report = report
         self._rows: list[ImageRow] = []
-        self._commits = 0
+        self._known: list[tuple[ImageFile, str]] = []
+        self._gone: list[str] = []
         self._last = time.monotonic()
         self.encoded = {row.hash: path for path, row in stored.items() if row.has_vector}
         """Path of an image with that content and a vector, by hash."""
@@ -62,29 +63,33 @@ class Writer:
             done += len(batch)
             on_progress(Progress("indexing", done, total, len(self._report.rejected)))
         self._commit()
-        if self._commits > MERGE_AFTER_COMMITS:
+        if self._table.small_files > MERGE_ABOVE:
             on_progress(Progress("merging files", done, total, len(self._report.rejected)))
             self._table.merge_files()
-            self._commits = 0
 
     def _take(self, batch: Filled) -> None:
         self._rows.extend(batch.rows)
         known_paths = sum(row.path in self._stored for row in batch.rows)
         self._report.updated += known_paths
         self._report.added += len(batch.rows) - known_paths
-        self._reuse(batch.known)
+        self._known.extend(batch.known)
         self._report.rejected.extend(batch.rejected)
-        # A file that was fine and can no longer be read must not be found by its old picture.
-        self._table.mark_removed([entry.path for entry in batch.rejected if entry.path in self._stored])
-        if len(self._rows) >= COMMIT_IMAGES or time.monotonic() - self._last > COMMIT_SECONDS:
+        self._report.rejected.extend(Rejected(file.path, reason) for file, reason in batch.failed)
+        # A file that was fine and can no longer be read must not be found by its old picture; one that only this
+        # encoder cannot take is still fine for the others, unless it has changed since they saw it.
+        unreadable = {entry.path for entry in batch.rejected}
+        unreadable.update(file.path for file, _ in batch.failed if not self._is_unchanged(file))
+        self._gone.extend(path for path in unreadable if path in self._stored and not self._stored[path].removed)
+        waiting = len(self._rows) + len(self._known) + len(self._gone)
+        if waiting >= COMMIT_IMAGES or time.monotonic() - self._last > COMMIT_SECONDS:
             self._commit()
 
-    def _reuse(self, known: list[tuple[ImageFile, str]]) -> None:
+    def _reuse(self) -> None:
         """Give files of known content the vector that content has; touched files only get their new date."""
-        touched = {f.path: f.mtime_ns for f, digest in known if self._is_same(f.path, digest)}
+        touched = {f.path: f.mtime_ns for f, digest in self._known if self._is_same(f.path, digest)}
         self._table.set_present(touched)
         self._report.reused += len(touched)
-        copies = [(f, digest) for f, digest in known if f.path not in touched]
+        copies = [(f, digest) for f, digest in self._known if f.path not in touched]
         sources = self._table.rows(self._column, sorted({self.encoded[digest] for _, digest in copies}))
         for file, digest in copies:
             source = sources.get(self.encoded[digest])
@@ -93,13 +98,19 @@ class Writer:
                 continue
             self._rows.append(replace(source, path=file.path, size=file.size, mtime_ns=file.mtime_ns))
             self._report.reused += 1
+        self._known = []
 
     def _is_same(self, path: str, digest: str) -> bool:
         row = self._stored.get(path)
         return row is not None and row.has_vector and row.hash == digest
 
+    def _is_unchanged(self, file: ImageFile) -> bool:
+        row = self._stored.get(file.path)
+        return row is not None and (row.size, row.mtime_ns) == (file.size, file.mtime_ns)
+
     def _commit(self) -> None:
-        """Write the rows at hand; each kind of write is a commit of its own."""
+        """Write what is at hand; each kind of write is a commit of its own."""
+        self._reuse()
         new: list[ImageRow] = []
         same: list[ImageRow] = []
         changed: list[ImageRow] = []
@@ -109,6 +120,6 @@ class Writer:
         self._table.append(self._column, new)
         self._table.set_vectors(self._column, same)
         self._table.replace(self._column, changed)
-        self._commits += bool(self._rows)
-        self._rows = []
+        self._table.mark_removed(self._gone)
+        self._rows, self._gone = [], []
         self._last = time.monotonic()

@@ -7,6 +7,7 @@ in the same folder. See `lookalike.encoders.card` for its keys.
 from __future__ import annotations
 
 import hashlib
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def load(argument: str, weights: Path | None, device: str) -> PixelEncoder:
     """Load ``onnx:PATH``; `weights` may name the file instead."""
     if argument and weights is not None:
         raise EncoderError(f"two files for one encoder: onnx:{argument} and weights={weights}; give one")
-    path = weights if weights is not None else Path(argument)
+    path = (weights if weights is not None else Path(argument)).expanduser()
     if not (argument or weights):
         raise EncoderError("onnx needs a file: write onnx:PATH, for example onnx:nets/mobilenet.onnx")
     if not path.is_file():
@@ -76,7 +77,8 @@ class OnnxEncoder:
             dim=dim,
             input_size=self._card.input_size,
             resize=self._card.resize,
-            lanes=1 if providers[0] != "CPUExecutionProvider" else 0,
+            # What runs, not what was asked for: a GPU that cannot be used leaves the processor.
+            lanes=0 if self._session.get_providers()[0] == "CPUExecutionProvider" else 1,
             temperature=self._card.temperature,
             copy_distance=self._card.copy_distance,
             licence=self._card.licence,
@@ -92,7 +94,7 @@ class OnnxEncoder:
 
     def _run(self, inputs: Any) -> Vectors:
         (output,) = self._session.run([self._output], {self._input.name: inputs})
-        return pool(output, self._card.pool)
+        return pool(output, self._card.pool, self._channels_last)
 
     def _run_padded(self, inputs: Any, size: int) -> Vectors:
         """Run a network whose batch is fixed in the file, filling the last batch up."""
@@ -136,13 +138,13 @@ class OnnxEncoder:
         return int(feature.shape[1])
 
 
-def pool(output: Any, how: str) -> Vectors:
+def pool(output: Any, how: str, channels_last: bool = False) -> Vectors:
     """Make one vector per picture of a network's output.
 
     Parameters
     ----------
     output : float (N, D), (N, D, H, W) or (N, T, D)
-        Vectors, a map of features, or tokens.
+        Vectors, a map of features, or tokens. With `channels_last` a map is (N, H, W, D).
     how : {"average", "first"}
         For tokens: their mean, or the first (the class token). Maps are averaged over space.
 
@@ -156,7 +158,7 @@ def pool(output: Any, how: str) -> Vectors:
     array([[1.5, 5.5]], dtype=float32)
     """
     if output.ndim == 4:
-        output = output.mean(axis=(2, 3))
+        output = output.mean(axis=(1, 2) if channels_last else (2, 3))
     elif output.ndim == 3:
         output = output[:, 0] if how == "first" else output.mean(axis=1)
     elif output.ndim != 2:
@@ -217,11 +219,24 @@ def _providers(device: str, available: list[str]) -> list[str]:
 def _fingerprint(path: Path, card: NetworkCard) -> str:
     """Hash what decides the features: the network's bytes and how pictures are prepared for it."""
     digest = hashlib.sha256()
-    for part in [path, *sorted(path.parent.glob(f"{path.name}*data"))]:
+    for part in [path, *_external_files(path)]:
         with part.open("rb") as handle:
             digest.update(hashlib.file_digest(handle, "sha256").digest())
     digest.update(repr((card.input_size, card.mean, card.std, card.resize, card.output, card.pool)).encode())
     return digest.hexdigest()
+
+
+def _external_files(path: Path) -> list[Path]:
+    """Return the files beside a network that hold its weights: the network's file spells their names out."""
+    beside = [
+        file
+        for file in sorted(path.parent.iterdir())
+        if file != path and file.is_file() and file.suffix.lower() not in (".json", ".onnx")
+    ]
+    if not beside:
+        return []
+    with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return [file for file in beside if content.find(file.name.encode()) >= 0]
 
 
 def _first(error: Exception) -> str:

@@ -26,12 +26,12 @@ from lookalike.images.memory import MEMORY_LIMIT, MemoryBudget, Refused, require
 from lookalike.images.reading import open_regular, os_reason, read_bytes, read_open
 from lookalike.images.sniff import not_an_image, sniff
 
-__all__ = ["ImageSource", "Picture", "decode", "fit", "read_bytes", "thumbnail"]
+__all__ = ["READ_WHOLE", "ImageSource", "Picture", "decode", "fit", "read_bytes", "thumbnail"]
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | Pixels
 """A file, its content, or pixels that are already decoded."""
 
-_READ_WHOLE = 32 * 2**20
+READ_WHOLE = 32 * 2**20
 """Larger files are decoded from disk, one at a time."""
 _HEAD = 16 * 2**20
 
@@ -127,7 +127,7 @@ def _decode_file(path: str | Path, min_side: int | None) -> Picture:
     """Read a small file at once, a large one piece by piece."""
     handle, size = open_regular(path)
     with handle:
-        if size <= _READ_WHOLE:
+        if size <= READ_WHOLE:
             data = read_open(handle, size, path)
             return _decode_content(Content(io.BytesIO(data), data, size, in_memory=True), min_side)
         with _BUDGET.share(MEMORY_LIMIT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from lookalike.core.errors import ImageDecodeError
 
-__all__ = ["MAX_FILE_BYTES", "open_regular", "read_bytes"]
+__all__ = ["MAX_FILE_BYTES", "hash_file", "open_regular", "read_bytes"]
 
 MAX_FILE_BYTES = 512 * 2**20
 """Larger files are rejected without being read."""
@@ -123,6 +124,30 @@ def read_bytes(path: str | Path) -> bytes:
     handle, size = open_regular(path)
     with handle:
         return read_open(handle, size, path)
+
+
+def hash_file(path: str | Path) -> str:
+    """Hash a file's content (SHA-256, hexadecimal), piece by piece.
+
+    Raises
+    ------
+    ImageDecodeError
+        As for `open_regular`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "three"
+    >>> _ = file.write_bytes(b"abc")
+    >>> hash_file(file)[:8]
+    'ba7816bf'
+    """
+    handle, _ = open_regular(path)
+    with handle:
+        try:
+            return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        except OSError as error:
+            raise ImageDecodeError(path, os_reason(error, path)) from error
 
 
 def read_open(handle: BinaryIO, size: int, path: str | Path) -> bytes:

@@ -13,7 +13,7 @@ from lookalike.core.vectors import cosine_distances, unit_rows
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.embedding.encoder import ImageLike, load_encoder
 
-__all__ = ["Comparison", "compare_images", "compare_vectors"]
+__all__ = ["Comparison", "compare_images", "compare_vectors", "default_encoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def compare_images(
     >>> compare_images(red, rose, sea).closer
     'a'
     """
-    loaded = load_encoder(encoder or _default(workspace))
+    loaded = load_encoder(encoder or default_encoder(workspace))
     return compare_vectors(unit_rows(loaded.encode([reference, a, b])), loaded.spec.temperature)
 
 
@@ -81,7 +81,8 @@ def compare_vectors(vectors: Vectors, temperature: float) -> Comparison:
     )
 
 
-def _default(workspace: Path | None) -> str:
+def default_encoder(workspace: Path | None) -> str:
+    """Return the name of the workspace's encoder, or of the default one where there is no workspace."""
     if workspace is not None and Workspace(workspace).exists():
         return Workspace(workspace).config().encoder
     return DEFAULT_ENCODER

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.embedding.collection import Collection, Hit
 from lookalike.embedding.plan import IndexReport
-from lookalike.images.samples import CONTEXTS, draw_scenes, write_samples
+from lookalike.images.samples import CONTEXTS, SCENES_FILE, draw_scenes, write_samples
 from lookalike.jobs.index import index_folder
 from lookalike.jobs.search import tiles_of
 from lookalike.reports.contact_sheet import Section, contact_sheet
@@ -54,6 +55,8 @@ def run_demo(folder: Path, workspace: Path, count: int = 600, on_progress: OnPro
         How many photographs.
     """
     photos = folder / "photos"
+    if photos.exists() and not (photos / SCENES_FILE).is_file():
+        raise InputError(f"{photos} holds something else: give an empty folder, the demo writes into it")
     write_samples(photos, draw_scenes(count, seed=0), size=SIZE, on_progress=on_progress)
     queries = write_samples(folder / "queries", draw_scenes(len(CONTEXTS), seed=1), size=SIZE)
     report = index_folder(workspace, photos, on_progress=on_progress)

@@ -17,7 +17,7 @@ from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.ceilings import ceiling
 from lookalike.metrics.two_afc import Accuracy, Difference, compare_accuracy, two_afc_accuracy
-from lookalike.reports.leaderboard import draw_leaderboard
+from lookalike.reports.leaderboard import check_plot, draw_leaderboard
 
 __all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard"]
 
@@ -97,6 +97,8 @@ def evaluate_workspace(
         There are no such judgments, or no file is known for one of their images.
     ImageDecodeError, UnknownNameError, EncoderError, StorageError
     """
+    if plot is not None:
+        check_plot(plot)
     held = Workspace(workspace)
     judgments = JudgmentStore(held.judgments_file).read(context=context, source=source)
     if not len(judgments):

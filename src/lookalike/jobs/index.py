@@ -9,8 +9,10 @@ from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
-from lookalike.embedding.collection import Collection
+from lookalike.embedding.collection import Collection, create_or_open
+from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.plan import IndexReport
+from lookalike.search.store import ImageTable
 
 __all__ = ["index_folder"]
 
@@ -39,10 +41,14 @@ def index_folder(
     if not photos.is_dir():
         what = "is a file" if photos.exists() else "does not exist"
         raise InputError(f"{photos} {what}: give the folder of photographs to index")
-    collection, folder = _collection(Workspace(workspace), photos.resolve(), encoder)
-    report = collection.sync(folder, on_progress)
-    config = collection.workspace.config()
-    collection.workspace.configure(config.using(str(collection.root), collection.encoder.name))
+    collection = _collection(Workspace(workspace), photos.resolve(), encoder)
+    report = collection.sync(photos.resolve(), on_progress)
+    before = collection.workspace.config()
+    config = before.using(str(collection.root), collection.encoder.name)
+    if report.without_vectors:
+        # A part of the folder was encoded anew: searches go on with the encoder that has seen all of it.
+        config = replace(config, encoder=before.encoder)
+    collection.workspace.configure(config)
     record_run(
         collection.workspace.runs_folder,
         "index",
@@ -58,16 +64,27 @@ def index_folder(
     return report
 
 
-def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> tuple[Collection, Path]:
-    """Open or make the collection, and say which of its folders to look at."""
+def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Collection:
+    """Open or make the collection that the folder belongs to."""
     if not workspace.exists():
-        return Collection.create(workspace.path, photos, encoder or DEFAULT_ENCODER), photos
-    root = Path(workspace.config().root)
+        return Collection.create(workspace.path, photos, encoder or DEFAULT_ENCODER)
+    config = workspace.config()
+    root = Path(config.root)
+    with workspace.lock():
+        table = create_or_open(workspace)
     if photos != root and root not in photos.parents:
-        if root.is_dir():
+        if root.is_dir() or not _same_files(table, photos):
+            gone = "" if root.is_dir() else ", which is not there now"
             raise WorkspaceError(
-                f"{workspace.path} holds the collection of {root}: use --workspace DIR to make another one for {photos}"
+                f"{workspace.path} holds the collection of {root}{gone}: "
+                f"use --workspace DIR to make another one for {photos}"
             )
         # The folder was moved as a whole: paths are relative to it, so nothing needs encoding again.
-        workspace.configure(replace(workspace.config(), root=str(photos)))
-    return Collection.open(workspace.path, encoder), photos
+        root = photos
+    return Collection(workspace, table, root, load_encoder(encoder or config.encoder))
+
+
+def _same_files(table: ImageTable, photos: Path) -> bool:
+    """Whether most of some images of the table lie under a folder by the same paths."""
+    known = table.some_paths(50)
+    return sum((photos / path).is_file() for path in known) > len(known) / 2

@@ -199,7 +199,7 @@ class _View:
             return None
         with self.lock:
             if image not in self.kept:
-                beside = next((shown for shown in reversed(self.lists) if image in shown), [image])
+                beside = next((shown for shown in reversed(list(self.lists)) if image in shown), [image])
                 self.kept.update(self.table.thumbnails(beside))
                 if image in self.kept:
                     self.kept.move_to_end(image)

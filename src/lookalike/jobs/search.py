@@ -7,9 +7,12 @@ from pathlib import Path
 
 from lookalike.core.progress import OnProgress, silent
 from lookalike.embedding.collection import Collection, Hit
-from lookalike.reports.contact_sheet import Section, Tile, contact_sheet
+from lookalike.reports.contact_sheet import Section, Tile, check_sheet, contact_sheet
 
 __all__ = ["SearchResult", "search_collection"]
+
+SHEET_AT_MOST = 200
+"""Images on a contact sheet: more could not be looked at, and some formats end at 16,383 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,21 @@ def search_collection(
     encoder : str, optional
         Whose vectors to search; without it, those of the workspace's encoder.
     sheet : Path, optional
-        Where to write a contact sheet; the suffix chooses PNG, JPEG or WebP.
+        Where to write a contact sheet of up to `SHEET_AT_MOST` images; the suffix chooses PNG, JPEG or WebP.
 
     Raises
     ------
     WorkspaceError, ImageDecodeError, InputError, StorageError
     """
+    if sheet is not None:
+        check_sheet(sheet)
     collection = Collection.open(workspace, encoder)
     collection.searchable(on_progress)
     hits = collection.search(query, k)
     if sheet is not None:
-        title = f"The {len(hits)} images closest to {query.name}"
-        contact_sheet(sheet, title, [Section(query, tiles_of(collection, hits))])
+        shown = hits[:SHEET_AT_MOST]
+        title = f"The {len(shown)} images closest to {query.name}"
+        contact_sheet(sheet, title, [Section(query, tiles_of(collection, shown))])
     return SearchResult(query, collection.root, hits)
 
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Judgments"]
 
 LABELS = ("context", "annotator", "group", "trial")
-NUMBERS = ("grades_a", "grades_b", "answered_at", "response_seconds")
+NUMBERS: dict[str, type[np.generic]] = {
+    "grades_a": np.int8,
+    "grades_b": np.int8,
+    "answered_at": np.float64,
+    "response_seconds": np.float32,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +108,9 @@ class Judgments:
         for name in LABELS:
             if columns.get(name) is not None and not isinstance(columns[name], Labels):
                 columns[name] = Labels.of(columns[name])
+        for name, kind in NUMBERS.items():
+            if columns.get(name) is not None:
+                columns[name] = np.asarray(columns[name], kind)
         made = cls(ids, reference, a, b, _floats(votes_a), _floats(votes_b), **columns)
         made.check()
         return made

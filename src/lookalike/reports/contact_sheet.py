@@ -15,7 +15,7 @@ from lookalike.images.decode import decode
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["Section", "Tile", "contact_sheet", "justified_rows"]
+__all__ = ["Section", "Tile", "check_sheet", "contact_sheet", "justified_rows"]
 
 WIDTH, MARGIN, GAP, HEADER = 1600, 40, 14, 104
 LARGE_QUERY, SMALL_QUERY, ROW_HEIGHT, CAPTION = 400, 220, 210, 30
@@ -51,6 +51,17 @@ class Section:
     tiles: Sequence[Tile]
 
 
+def check_sheet(file: Path) -> None:
+    """Raise an `InputError` where a sheet cannot be written under this name, before any work is done.
+
+    Examples
+    --------
+    >>> check_sheet(Path("sheet.png"))
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{file}: a sheet is written as {', '.join(SUFFIXES)}; change the suffix")
+
+
 def contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     """Draw queries and the pictures found for them, in justified rows, and write the sheet.
 
@@ -72,8 +83,7 @@ def contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     """
     from PIL import Image, ImageDraw
 
-    if file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{file}: a sheet is written as {', '.join(SUFFIXES)}; change the suffix")
+    check_sheet(file)
     query_width = LARGE_QUERY if len(sections) == 1 else SMALL_QUERY
     blocks = [_lay_out(section, query_width) for section in sections]
     sheet = Image.new("RGB", (WIDTH, HEADER + sum(block.height for block in blocks) + MARGIN), PAPER)

@@ -8,10 +8,21 @@ from pathlib import Path
 from lookalike.core.errors import InputError
 from lookalike.core.files import write_aside
 
-__all__ = ["draw_leaderboard"]
+__all__ = ["check_plot", "draw_leaderboard"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 INK, FAINT, MARK, BAND = "#202124", "#80868b", "#b8451c", "#f3ede4"
+
+
+def check_plot(file: Path) -> None:
+    """Raise an `InputError` where a plot cannot be written under this name, before any work is done.
+
+    Examples
+    --------
+    >>> check_plot(Path("leaderboard.svg"))
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{file}: a plot is written as {', '.join(SUFFIXES)}; change the suffix")
 
 
 def draw_leaderboard(
@@ -35,8 +46,7 @@ def draw_leaderboard(
     InputError
         The suffix is none of these.
     """
-    if file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{file}: a plot is written as {', '.join(SUFFIXES)}; change the suffix")
+    check_plot(file)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1.4 + 0.42 * len(rows)), layout="constrained")

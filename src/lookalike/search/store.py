@@ -38,6 +38,9 @@ BASE_FIELDS = (
 )
 PRESENT = "removed = false"
 
+LISTED = 1000
+"""More paths than this are not written into a condition: the scan reads all and picks."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
@@ -140,14 +143,24 @@ class ImageTable:
         """The version of the table; every write raises it."""
         return int(self._table.version)
 
+    def refresh(self) -> None:
+        """See what other processes have written since this table was opened."""
+        with _storage("cannot read the table"):
+            self._table.checkout_latest()
+
     @property
     def columns(self) -> list[str]:
         """Names of the vector columns."""
         return [name for name in self._table.schema.names if name.startswith("vector_")]
 
-    def count(self) -> int:
-        """Count the images that are present."""
-        return int(self._table.count_rows(PRESENT))
+    def count(self, column: str | None = None) -> int:
+        """Count the images that are present; with a column, those that have a vector in it."""
+        return int(self._table.count_rows(PRESENT if column is None else f"{PRESENT} AND {column} IS NOT NULL"))
+
+    @property
+    def small_files(self) -> int:
+        """How many files of the table are small enough to be worth merging."""
+        return int(self._table.stats()["fragment_stats"]["num_small_fragments"])
 
     def ensure_column(self, column: str, dim: int) -> None:
         """Add a vector column of `dim` float32 numbers if there is none of that name."""
@@ -228,17 +241,23 @@ class ImageTable:
             found.extend(batch.column("path").to_pylist())
         return sorted(found)
 
+    def some_paths(self, count: int) -> list[str]:
+        """Return the paths of up to `count` present images, whichever come first."""
+        found: list[str] = []
+        for batch in self._scan(PRESENT, ["path"]):
+            found.extend(batch.column("path").to_pylist()[: count - len(found)])
+            if len(found) >= count:
+                break
+        return found
+
     def vectors(self, column: str) -> tuple[list[str], Vectors]:
         """Return paths, sorted, and their vectors, float32 (N, D)."""
-        paths: list[str] = []
-        blocks: list[Vectors] = []
+        paths = self.paths(column)
+        places = {path: place for place, path in enumerate(paths)}
+        vectors = np.empty((len(paths), self._dim(column)), np.float32)
         for batch in self._scan(f"{PRESENT} AND {column} IS NOT NULL", ["path", column]):
-            paths.extend(batch.column("path").to_pylist())
-            blocks.append(_matrix(batch.column(column)))
-        if not blocks:
-            return [], np.zeros((0, self._dim(column)), np.float32)
-        order = sorted(range(len(paths)), key=paths.__getitem__)
-        return [paths[i] for i in order], np.concatenate(blocks)[order]
+            vectors[[places[path] for path in batch.column("path").to_pylist()]] = _matrix(batch.column(column))
+        return paths, vectors
 
     def rows(self, column: str, paths: Sequence[str]) -> dict[str, ImageRow]:
         """Return whole rows by path, for the paths that are there and have a vector."""
@@ -259,11 +278,13 @@ class ImageTable:
         return found
 
     def sizes(self, paths: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return width and height, in pixels, by path."""
+        """Return width and height, in pixels, by path; one scan however many are asked for."""
+        wanted = set(paths)
         found: dict[str, tuple[int, int]] = {}
-        for batch in self._scan(_among(paths), ["path", "width", "height"]):
+        for batch in self._scan(None if len(wanted) > LISTED else _among(paths), ["path", "width", "height"]):
             for path, width, height in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                found[path] = (width, height)
+                if path in wanted:
+                    found[path] = (width, height)
         return found
 
     def merge_files(self) -> None:

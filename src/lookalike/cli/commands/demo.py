@@ -40,7 +40,7 @@ def demo(
         made = run_demo(folder, workspace, count, on_progress)
     data = {
         "images": made.report.images,
-        "rejected": len(made.report.rejected),
+        "rejected": [{"path": entry.path, "reason": entry.reason} for entry in made.report.rejected],
         "seconds": round(made.report.seconds, 3),
         "images_per_second": round(made.report.images_per_second, 2),
         "precision_at_10": round(made.precision, 4),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import JsonOption, QuietOption
+from lookalike.cli.options import DEFAULT_WORKSPACE, JsonOption, QuietOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -19,26 +19,38 @@ app = typer.Typer(help="List encoders and show their cards.", no_args_is_help=Tr
 @app.command("list")
 def list_(
     pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A shell pattern, such as 'onnx*'.")] = "*",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """List the encoders whose names fit a pattern."""
-    from lookalike.jobs.encoders import list_encoders
+    """List the encoders whose names fit a pattern, and those that the workspace was indexed with."""
+    from lookalike.jobs.encoders import indexed_encoders, list_encoders
 
-    names = list_encoders(pattern)
-    Console(json, quiet).result({"encoders": names}, lambda screen: screen.print("\n".join(names), markup=False))
+    names, indexed = list_encoders(pattern), indexed_encoders(workspace)
+
+    def draw(screen: RichConsole) -> None:
+        for name in names:
+            screen.print(name, markup=False)
+        for name in indexed:
+            screen.print(f"{name} (in {workspace})", markup=False, soft_wrap=True)
+
+    Console(json, quiet).result({"encoders": names, "indexed": indexed}, draw)
 
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An encoder, such as classic or onnx:net.onnx.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An encoder, such as onnx:net.onnx; by default the workspace's."),
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Load an encoder and show its card: input, dimension, licence."""
     from lookalike.jobs.encoders import encoder_card
 
-    card = asdict(encoder_card(name))
+    card = asdict(encoder_card(name, workspace))
 
     def draw(screen: RichConsole) -> None:
         for key, value in card.items():

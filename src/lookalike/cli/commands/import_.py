@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lookalike.jobs.import_judgments import Imported
 
 SHOWN = 10
+OWN = ("format", "path", "images", "on_problem")
 
 
 def import_(
@@ -75,6 +76,8 @@ def _options(given: list[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--option takes NAME=VALUE, not '{text}'")
+        if name in OWN:
+            raise InputError(f"--option {name}: that is not an option of the format; see `lookalike import --help`")
         options[name] = value
     return options
 

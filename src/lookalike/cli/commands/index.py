@@ -49,6 +49,7 @@ def index(
         "removed": report.removed,
         "unchanged": report.unchanged,
         "ignored": report.ignored,
+        "without_vectors": report.without_vectors,
     }
     console.result(data, lambda screen: _show(screen, report, workspace))
     if report.rejected:
@@ -56,14 +57,21 @@ def index(
 
 
 def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
+    from rich.markup import escape
+
     parts = [
         f"{count:,} {word}"
         for word in ("added", "updated", "reused", "removed", "unchanged")
         if (count := getattr(report, word))
     ]
     speed = f", {report.images_per_second:,.0f} images/s" if report.added + report.updated else ""
-    screen.print(f"[bold]{report.images:,} images[/] in {workspace}: {', '.join(parts) or 'nothing to do'}")
+    done = ", ".join(parts) or "nothing to do"
+    screen.print(f"[bold]{report.images:,} images[/] in {escape(str(workspace))}: {done}", soft_wrap=True)
     screen.print(f"[dim]{report.seconds:.1f} s{speed}[/]")
+    if report.without_vectors:
+        screen.print(
+            f"[yellow]{report.without_vectors:,} images have no vectors of this encoder: index the whole folder[/]"
+        )
     if not report.rejected:
         return
     screen.print(f"[yellow]{len(report.rejected):,} files could not be read:[/]")
