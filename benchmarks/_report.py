@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from lookalike.embedding.lanes import cores
+from lookalike.core.lanes import cores
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

@@ -21,9 +21,9 @@ from _report import machine, write_result
 from _torch import CARD, SIZE, export, mobilenet, plain_loop
 
 from lookalike.core.files import write_aside
+from lookalike.core.lanes import in_lanes
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import BATCH, Encoder, load_encoder
-from lookalike.embedding.lanes import in_lanes
 from lookalike.images.decode import decode, fit, read_bytes
 from lookalike.images.folder import scan
 from lookalike.images.samples import draw_scenes, render_photo

@@ -91,3 +91,6 @@ def test_triplet_distances_match_a_plain_loop_whatever_the_block(monkeypatch: py
             assert distance_a[i] == pytest.approx(1 - float(vectors[r[i]] @ vectors[a[i]]), abs=1e-6)
             assert distance_b[i] == pytest.approx(1 - float(vectors[r[i]] @ vectors[b[i]]), abs=1e-6)
     assert (distance_a >= 0).all()
+    assert [len(side) for side in triplet_distances(vectors, r[:0], a[:0], b[:0])] == [0, 0]
+    with pytest.raises(IndexError, match="not all among the 40 vectors"):
+        triplet_distances(vectors, r, a, b + 40)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.core.lanes import cores, in_lanes
 from lookalike.core.types import Distances, Vectors
 
 __all__ = ["cosine_distances", "triplet_distances", "unit_rows"]
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 512
 
 
 def unit_rows(features: Vectors) -> Vectors:
@@ -75,17 +78,39 @@ def triplet_distances(
     distance_a, distance_b : float32 (n,)
         ``1 - cosine``, in [0, 2].
 
+    Raises
+    ------
+    IndexError
+        A row is not one of `vectors`.
+
     Examples
     --------
     >>> triplet_distances(np.eye(2, dtype=np.float32), np.array([0]), np.array([0]), np.array([1]))
     (array([0.], dtype=float32), array([1.], dtype=float32))
     """
+    columns = [np.asarray(rows, np.intp) for rows in (reference, candidate_a, candidate_b)]
+    for rows in columns:
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(vectors):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} are not all among the {len(vectors)} vectors")
     distances = np.empty((2, len(reference)), np.float32)
-    # Blocks that stay in the processor's cache: gathering all rows at once is bound by memory.
-    for start in range(0, len(reference), ROWS_AT_ONCE):
-        block = slice(start, start + ROWS_AT_ONCE)
-        held = vectors[reference[block]]
-        for side, candidates in zip(distances, (candidate_a, candidate_b), strict=True):
-            side[block] = 1 - np.einsum("ij,ij->i", held, vectors[candidates[block]])
+    lanes = min(cores(), max(1, len(reference) // ROWS_AT_ONCE))
+    edges = np.linspace(0, len(reference), lanes + 1).astype(int)
+    spans = [range(start, stop) for start, stop in pairwise(edges.tolist())]
+    for _ in in_lanes(lambda span: _fill_span(distances, vectors, columns, span), spans, lanes):
+        pass
     np.clip(distances, 0, 2, out=distances)
     return distances[0], distances[1]
+
+
+def _fill_span(distances: Distances, vectors: Vectors, columns: list[NDArray[np.intp]], span: range) -> None:
+    """Fill some columns of the (2, n) distances, in blocks that stay in the cache, through buffers used again."""
+    reference, *candidates = columns
+    held = np.empty((2, ROWS_AT_ONCE, vectors.shape[1]), np.float32)
+    for start in range(span.start, span.stop, ROWS_AT_ONCE):
+        block = slice(start, min(start + ROWS_AT_ONCE, span.stop))
+        left, right = held[:, : block.stop - start]
+        # With "clip", take writes straight into the buffer; out of bounds it would raise only after a copy.
+        np.take(vectors, reference[block], axis=0, out=left, mode="clip")
+        for side, rows in zip(distances, candidates, strict=True):
+            np.take(vectors, rows[block], axis=0, out=right, mode="clip")
+            side[block] = 1 - np.vecdot(left, right)

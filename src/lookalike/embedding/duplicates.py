@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lookalike.core.lanes import in_lanes
 from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.types import Pixels, Rows, Vectors
 from lookalike.core.vectors import cosine_distances, unit_rows
 from lookalike.embedding.encoder import Encoder
-from lookalike.embedding.lanes import in_lanes
 from lookalike.images.copies import COPY_AGREEMENT, Prepared, agreement, prepare
 from lookalike.images.decode import decode
 from lookalike.search.protocol import VectorIndex

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from lookalike.core.errors import ImageDecodeError
+from lookalike.core.lanes import cores, in_lanes
 from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.types import Pixels, Vectors
 from lookalike.core.vectors import unit_rows
-from lookalike.embedding.lanes import cores, in_lanes
 from lookalike.encoders.load import encoder_names, load_pixels
 from lookalike.encoders.spec import EncoderSpec, PixelEncoder
 from lookalike.images.decode import decode, fit
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "ImageLike", "list_encoders", "load_encoder"]
 
 ImageLike: TypeAlias = "str | Path | bytes | Image.Image | Pixels"
-BATCH = 8
+BATCH = 4
+"""Images that go through a network at once, per lane: more of them would fall out of the processor's cache."""
 
 
 class Encoder:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.errors import ImageDecodeError
+from lookalike.core.lanes import in_lanes
 from lookalike.core.types import Pixels
 from lookalike.core.vectors import unit_rows
 from lookalike.embedding.encoder import BATCH, Encoder
-from lookalike.embedding.lanes import in_lanes
 from lookalike.images.decode import READ_WHOLE, Picture, decode, fit, read_bytes, thumbnail
 from lookalike.images.folder import ImageFile, Rejected
 from lookalike.images.reading import hash_file

@@ -109,14 +109,16 @@ class OnnxEncoder:
         """Normalise, and lay the channels out as the network wants them."""
         dtype = DTYPES[self._input.type]
         if dtype is np.uint8:
-            values: Any = pixels
-        else:
-            values = pixels.astype(np.float32)
-            values *= self._scale
-            values += self._shift
-        if not self._channels_last:
-            values = values.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(values, dtype)
+            return np.ascontiguousarray(pixels if self._channels_last else pixels.transpose(0, 3, 1, 2))
+        count, height, width, _ = pixels.shape
+        shape = (count, height, width, 3) if self._channels_last else (count, 3, height, width)
+        values = np.empty(shape, np.float32)
+        for channel in range(3):
+            # One pass that scales and moves the channel to its place: a transposed copy would cost three more.
+            place = values[..., channel] if self._channels_last else values[:, channel]
+            np.multiply(pixels[..., channel], self._scale[channel], out=place)
+            place += self._shift[channel]
+        return values.astype(dtype, copy=False)
 
     def _probe(self, path: Path) -> int:
         """Run a grey picture through: what the file promises and what it does may differ."""

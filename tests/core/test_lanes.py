@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lookalike.embedding.lanes import in_lanes
+from lookalike.core.lanes import in_lanes
 
 
 def test_every_item_is_done_once() -> None:
