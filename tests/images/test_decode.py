@@ -292,7 +292,7 @@ def test_the_content_decides(tmp_path: Path) -> None:
 
 
 def test_large_files_are_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["lookalike.images.decode"], "_READ_WHOLE", 10)
+    monkeypatch.setattr(sys.modules["lookalike.images.decode"], "READ_WHOLE", 10)
     for name, data in all_formats().items():
         (file := tmp_path / "picture").write_bytes(data)
         np.testing.assert_array_equal(
