@@ -168,12 +168,6 @@ class ImageTable:
             with _storage(f"cannot add the column {column}"):
                 self._table.add_columns(pa.field(column, pa.list_(pa.float32(), dim), nullable=True))
 
-    def drop_columns(self, columns: Sequence[str]) -> None:
-        """Drop vector columns."""
-        if columns:
-            with _storage(f"cannot drop {', '.join(columns)}"):
-                self._table.drop_columns(list(columns))
-
     def stored(self, column: str) -> dict[str, StoredImage]:
         """Return every row's state by path, removed ones included; one scan, without pictures or vectors."""
         fields = ["path", "hash", "size", "mtime_ns", "removed"]
