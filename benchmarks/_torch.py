@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -14,24 +12,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lookalike.encoders.torch_import import import_torchvision
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZE = 224
 CARD = {"input_size": SIZE, "mean": MEAN, "std": STD}
 
 
 def torchvision_models() -> ModuleType:
-    """Import torchvision's models, also beside a CPU-only torch, for which its compiled operators are absent."""
-    try:
-        return import_module("torchvision.models")
-    except RuntimeError:
-        for name, schema in (
-            ("nms", "(Tensor dets, Tensor scores, float t) -> Tensor"),
-            ("qnms", "(Tensor dets, Tensor scores, float t) -> Tensor"),
-        ):
-            torch.library.define(f"torchvision::{name}", schema)
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        return import_module("torchvision.models")
+    """Import torchvision's models, also beside a CPU-only torch."""
+    return import_torchvision().models
 
 
 def pooled(features: torch.nn.Module) -> torch.nn.Module:

@@ -3,7 +3,8 @@
     python benchmarks/vector_search.py [--sizes 10000 100000 1000000] [--quick] [--photos DIR --network FILE]
 
 Each engine builds in one process and searches in another, so that the memory of a search is its own. Results are kept
-in the cache folder by set, size and engine: a run that was cut off continues, and `--fresh` measures again.
+in the cache folder by set, size and engine: a run that was cut off continues; `--fresh search` measures the searches
+again, `--fresh all` builds again too.
 Beyond 300,000 vectors the engines that take minutes to build run only where `--engines` names them.
 """
 
@@ -76,7 +77,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--views", type=int, default=4, help="of each photograph: whole, then random crops")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "lookalike-vector-search")
     parser.add_argument("--output", type=Path, default=REPORT)
-    parser.add_argument("--fresh", action="store_true", help="measure again what is already in the cache")
+    parser.add_argument("--fresh", choices=["search", "all"], help="measure again what is already in the cache")
     parser.add_argument("--worker", nargs=3, metavar=("PHASE", "ENGINE", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.photos and not options.network:
@@ -117,14 +118,14 @@ def truth(vectors: Any, queries: Any) -> Any:
     return rows
 
 
-def measured(name: str, folder: Path, fresh: bool) -> dict[str, Any]:
+def measured(name: str, folder: Path, fresh: str | None) -> dict[str, Any]:
     """Build where no file is, search, and keep what was measured."""
     kept = folder / f"{name}.json"
     if kept.is_file() and not fresh:
         return json.loads(kept.read_text())
     owner = SHARES_FILE.get(name, name)
     built = folder / f"{owner}.built.json"
-    if fresh and owner == name:
+    if fresh == "all" and owner == name:
         built.unlink(missing_ok=True)
     if not built.is_file():
         built.write_text(json.dumps(in_process("build", owner, folder)))

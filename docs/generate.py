@@ -28,6 +28,9 @@ COMMANDS = (
     "judgments agreement",
     "encoders list",
     "encoders show",
+    "features define",
+    "features list",
+    "features compute",
     "serve",
 )
 

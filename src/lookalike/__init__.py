@@ -13,11 +13,11 @@ from lookalike.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from lookalike.core.errors import ImageDecodeError as ImageDecodeError
     from lookalike.core.errors import LookalikeError as LookalikeError
+    from lookalike.core.features import Features as Features
     from lookalike.embedding.collection import Collection as Collection
     from lookalike.embedding.encoder import Encoder as Encoder
     from lookalike.embedding.encoder import list_encoders as list_encoders
     from lookalike.embedding.encoder import load_encoder as load_encoder
-    from lookalike.embedding.features import Features as Features
     from lookalike.embedding.features import embed as embed
     from lookalike.judgments.pairs import Pairs as Pairs
     from lookalike.judgments.readers import read_judgments as read_judgments
@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from lookalike.judgments.table import Judgments as Judgments
     from lookalike.metrics.two_afc import Accuracy as Accuracy
     from lookalike.metrics.two_afc import two_afc_accuracy as two_afc_accuracy
+    from lookalike.similarity.adaptation import AdaptationModel as AdaptationModel
+    from lookalike.similarity.identity import IdentityModel as IdentityModel
+    from lookalike.similarity.saving import load_model as load_model
+    from lookalike.similarity.saving import save_model as save_model
 
 _HOMES = {
     "Accuracy": "metrics.two_afc",
+    "AdaptationModel": "similarity.adaptation",
     "Collection": "embedding.collection",
     "Encoder": "embedding.encoder",
-    "Features": "embedding.features",
+    "Features": "core.features",
+    "IdentityModel": "similarity.identity",
     "ImageDecodeError": "core.errors",
     "Judgments": "judgments.table",
     "LookalikeError": "core.errors",
@@ -38,16 +44,20 @@ _HOMES = {
     "embed": "embedding.features",
     "list_encoders": "embedding.encoder",
     "load_encoder": "embedding.encoder",
+    "load_model": "similarity.saving",
     "read_judgments": "judgments.readers",
     "read_pairs": "judgments.readers",
+    "save_model": "similarity.saving",
     "two_afc_accuracy": "metrics.two_afc",
 }
 
 __all__ = [
     "Accuracy",
+    "AdaptationModel",
     "Collection",
     "Encoder",
     "Features",
+    "IdentityModel",
     "ImageDecodeError",
     "Judgments",
     "LookalikeError",
@@ -55,8 +65,10 @@ __all__ = [
     "embed",
     "list_encoders",
     "load_encoder",
+    "load_model",
     "read_judgments",
     "read_pairs",
+    "save_model",
     "two_afc_accuracy",
 ]
 

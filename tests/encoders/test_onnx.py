@@ -146,7 +146,7 @@ def test_names_and_files_that_are_not_there() -> None:
         load_pixels("onnx:nowhere.onnx")
     with pytest.raises(EncoderError, match="onnx needs a file"):
         load_pixels("onnx")
-    assert encoder_names() == ["classic", "onnx:PATH"]
+    assert {"classic", "onnx:PATH"} <= set(encoder_names())
 
 
 def test_weights_name_the_file_as_well(network: Path) -> None:

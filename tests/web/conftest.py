@@ -39,7 +39,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Pat
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        with httpx.Client(base_url=url_of(listener), trust_env=False, timeout=20) as client:
+        # The server hangs up after an internal error; a request that reuses that connection meets the hanging up.
+        afresh = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=url_of(listener), trust_env=False, timeout=20, limits=afresh) as client:
             yield Site(photos, collection, client)
         server.should_exit = True
         thread.join(10)

@@ -19,6 +19,7 @@ from lookalike.cli.commands import (
     duplicates,
     encoders,
     evaluate,
+    features,
     import_,
     index,
     judgments,
@@ -49,6 +50,7 @@ app.command()(evaluate.evaluate)
 app.command()(serve.serve)
 app.add_typer(judgments.app, name="judgments")
 app.add_typer(encoders.app, name="encoders")
+app.add_typer(features.app, name="features")
 
 
 def _version(wanted: bool) -> None:

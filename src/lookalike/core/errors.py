@@ -5,6 +5,7 @@ LookalikeError
 │   ├── ImageDecodeError       one image file cannot be read
 │   ├── UnknownNameError       no encoder, model, format of that name
 │   └── EncoderError           a network or its card does not fit
+├── NotFittedError             a model is used before it is fitted
 ├── WorkspaceError             the workspace is absent, locked or of another kind
 └── StorageError               the disk or the table said no
 
@@ -22,6 +23,7 @@ __all__ = [
     "ImageDecodeError",
     "InputError",
     "LookalikeError",
+    "NotFittedError",
     "StorageError",
     "UnknownNameError",
     "WorkspaceError",
@@ -80,6 +82,24 @@ class UnknownNameError(InputError):
 
 class EncoderError(InputError):
     """A network, or the card beside it, does not fit what an encoder needs."""
+
+
+class NotFittedError(LookalikeError, ValueError, AttributeError):
+    """A model is used before it is fitted; of the kinds that scikit-learn's error of this name is of.
+
+    Examples
+    --------
+    >>> str(NotFittedError("Reduction"))
+    'this Reduction is not fitted yet: call fit first'
+    """
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"this {model} is not fitted yet: call fit first")
+        self.model = model
+
+    def __reduce__(self) -> tuple[type[NotFittedError], tuple[str]]:
+        """Let the error cross a process boundary whole."""
+        return type(self), (self.model,)
 
 
 class WorkspaceError(LookalikeError):

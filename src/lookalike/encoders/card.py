@@ -7,6 +7,7 @@ Keys: ``input_size`` (a number, or [height, width]), ``mean`` and ``std`` (three
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,17 +64,39 @@ class NetworkCard:
     source: str
 
 
-def read_card(network: Path) -> NetworkCard:
+def read_card(
+    network: Path, defaults: Mapping[str, Any] | None = None, chosen: Mapping[str, Any] | None = None
+) -> NetworkCard:
     """Find and check the card of a network file.
+
+    Parameters
+    ----------
+    network : Path
+        The file beside which the card lies.
+    defaults : mapping, optional
+        What holds for keys that the card lacks, in the form of a card; then there may be no card at all.
+    chosen : mapping, optional
+        What holds whatever the card says.
 
     Raises
     ------
     EncoderError
         There is none, or a key is missing or of the wrong kind; the message shows what to write.
+
+    Examples
+    --------
+    >>> defaults = {"input_size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+    >>> read_card(Path("nowhere.pth"), defaults).input_size
+    (224, 224)
     """
-    path, raw = _find(network)
+    found = _find(network)
+    if found is None and defaults is None:
+        beside = network.with_suffix(".json").name
+        raise EncoderError(f"{network} has no card: write {beside} beside it, such as {EXAMPLE}")
+    path, raw = found or (network, {})
     if not isinstance(raw, dict):
         raise EncoderError(f"{path}: a card is a JSON object such as {EXAMPLE}")
+    raw = {**(defaults or {}), **raw, **(chosen or {})}
     return NetworkCard(
         path=path,
         input_size=_size(path, raw.get("input_size")),
@@ -89,7 +112,7 @@ def read_card(network: Path) -> NetworkCard:
     )
 
 
-def _find(network: Path) -> tuple[Path, Any]:
+def _find(network: Path) -> tuple[Path, Any] | None:
     for path in (network.with_suffix(".json"), network.with_name(network.name + ".json")):
         if path.is_file():
             return path, _read(path)
@@ -98,7 +121,7 @@ def _find(network: Path) -> tuple[Path, Any]:
         entries = _read(shared)
         if isinstance(entries, dict) and network.name in entries:
             return shared, entries[network.name]
-    raise EncoderError(f"{network} has no card: write {network.with_suffix('.json').name} beside it, such as {EXAMPLE}")
+    return None
 
 
 def _read(path: Path) -> Any:

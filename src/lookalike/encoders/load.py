@@ -2,33 +2,104 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
-from lookalike.core.errors import UnknownNameError
+from lookalike.core.errors import EncoderError, UnknownNameError
+from lookalike.encoders.name import parse_name
+from lookalike.encoders.sources import WeightSource
 from lookalike.encoders.spec import ENCODERS, PixelEncoder
 
-__all__ = ["encoder_names", "load_pixels"]
+__all__ = ["FAMILIES", "Family", "encoder_names", "load_pixels", "weight_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where a family of encoders is, and what it takes.
+
+    Attributes
+    ----------
+    module : str
+        Imported when one of its encoders is loaded. A family of networks offers ``names()``, their full names, and
+        ``describe(name)``, where the weights of one are.
+    shown : str
+        What stands for the family in a list of all encoders; empty where its few names are listed themselves.
+    needs : tuple of str
+        Libraries that the base installation lacks.
+    """
+
+    module: str
+    shown: str = ""
+    needs: tuple[str, ...] = ()
+
 
 FAMILIES = {
-    "classic": "lookalike.encoders.classic",
-    "onnx": "lookalike.encoders.onnx",
+    "classic": Family("lookalike.encoders.classic", "classic"),
+    "onnx": Family("lookalike.encoders.onnx", "onnx:PATH"),
+    "timm": Family("lookalike.encoders.timm", "timm:MODEL", ("torch", "torchvision", "timm")),
+    "torchvision": Family("lookalike.encoders.torchvision", "torchvision:MODEL", ("torch", "torchvision")),
+    "openclip": Family("lookalike.encoders.openclip", "openclip:MODEL/TAG", ("torch", "torchvision", "open_clip")),
+    "dino": Family("lookalike.encoders.published", needs=("torch", "torchvision", "timm")),
+    "dinov2": Family("lookalike.encoders.published", needs=("torch", "torchvision", "timm")),
+    "swsl": Family("lookalike.encoders.published", needs=("torch", "torchvision")),
+    "ssl": Family("lookalike.encoders.published", needs=("torch", "torchvision")),
+    "wsl": Family("lookalike.encoders.published", needs=("torch", "torchvision")),
+    "barlow": Family("lookalike.encoders.published", needs=("torch", "torchvision")),
+    "bit": Family("lookalike.encoders.published", needs=("torch", "torchvision", "timm")),
+    "places365": Family("lookalike.encoders.places365", needs=("torch", "torchvision")),
+    "cvnet": Family("lookalike.encoders.cvnet", needs=("torch",)),
+    "facenet": Family("lookalike.encoders.facenet"),
 }
-SHOWN = {"classic": "classic", "onnx": "onnx:PATH"}
+PLAIN = ("classic", "onnx")
+"""Families whose argument is no `EncoderName`, and that need no torch."""
 
 
 def encoder_names(pattern: str = "*") -> list[str]:
     """Return the names of the encoders that fit a shell pattern, sorted.
 
+    A family of many networks is shown as ``FAMILY:MODEL``; a pattern that starts with the family lists them. Families
+    whose libraries are not installed are left out.
+
     Examples
     --------
-    >>> encoder_names()
-    ['classic', 'onnx:PATH']
-    >>> encoder_names("c*")
+    >>> "classic" in encoder_names()
+    True
+    >>> encoder_names("c*c")
     ['classic']
     """
-    return sorted(name for name in SHOWN.values() if fnmatchcase(name, pattern))
+    names = set()
+    for family, entry in FAMILIES.items():
+        if not _is_installed(entry):
+            continue
+        if entry.shown and not (family not in PLAIN and pattern.startswith(f"{family}:")):
+            names.add(entry.shown)
+        else:
+            names |= {name for name in _import(family).names() if name.startswith(f"{family}:")}
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def weight_source(name: str) -> WeightSource | None:
+    """Return where the published weights of a network are; None for an encoder that has none to fetch.
+
+    Raises
+    ------
+    UnknownNameError, EncoderError
+        There is no such encoder, or its library is not installed.
+
+    Examples
+    --------
+    >>> weight_source("classic") is None
+    True
+    """
+    family = _family(name)
+    if family in PLAIN:
+        return None
+    source: WeightSource = _import(family).describe(name)
+    return source
 
 
 def load_pixels(name: str, weights: str | Path | None = None, device: str = "auto") -> PixelEncoder:
@@ -37,21 +108,66 @@ def load_pixels(name: str, weights: str | Path | None = None, device: str = "aut
     Parameters
     ----------
     name : str
-        ``FAMILY`` or ``FAMILY:ARGUMENT``: ``"classic"``, ``"onnx:nets/mobilenet.onnx"``.
+        ``FAMILY`` or ``FAMILY:ARGUMENT``: ``"classic"``, ``"onnx:nets/mobilenet.onnx"``, ``"timm:resnet18[layer4]"``
+        (see `lookalike.encoders.name`).
     weights : path, optional
-        A local file to take the weights from; nothing is downloaded then.
-    device : {"auto", "cpu", "cuda"}
+        A local file to take the weights from; nothing is downloaded then. An ``.onnx`` file is run as ``onnx:PATH``,
+        whatever the family.
+    device : {"auto", "cpu", "cuda", "mps"}
         Where it runs.
 
     Raises
     ------
     UnknownNameError
-        There is no such family; the message lists near names.
+        There is no such family or network; the message lists near names.
     EncoderError
-        The file, its card or the device does not fit.
+        The file, its card or the device does not fit, or a library is missing.
     """
-    family, _, argument = name.partition(":")
+    family = _family(name)
+    given = Path(weights) if weights is not None else None
+    if family not in PLAIN:
+        exported = _exported(name, given)
+        if exported is not None:
+            family, name, given = "onnx", f"onnx:{exported}", None
+    _import(family)
+    return ENCODERS[family](name.partition(":")[2], given, device)
+
+
+def _family(name: str) -> str:
+    family = name.partition(":")[0]
     if family not in FAMILIES:
-        raise UnknownNameError("encoder", name, SHOWN.values())
-    import_module(FAMILIES[family])
-    return ENCODERS[family](argument, Path(weights) if weights is not None else None, device)
+        raise UnknownNameError("encoder", name, [entry.shown or f"{key}:MODEL" for key, entry in FAMILIES.items()])
+    return family
+
+
+def _exported(name: str, weights: Path | None) -> Path | None:
+    """Return the file where a name's weights are a whole network in ONNX, which needs no torch."""
+    parsed = parse_name(name)
+    if weights is not None:
+        parsed = parsed.using(weights)
+    if parsed.weights is None or parsed.weights.suffix.lower() != ".onnx":
+        return None
+    if parsed.layers or parsed.options:
+        raise EncoderError(f"{name}: an ONNX file has its taps and options in it: write onnx:{parsed.weights} instead")
+    return parsed.weights
+
+
+def _is_installed(entry: Family) -> bool:
+    try:
+        return all(find_spec(library) is not None for library in entry.needs)
+    except ValueError:  # a library that was taken out of reach on purpose
+        return False
+
+
+def _import(family: str) -> ModuleType:
+    entry = FAMILIES[family]
+    try:
+        return import_module(entry.module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in entry.needs:
+            raise
+        raise EncoderError(
+            f'{family} encoders need {missing}, of the extra `train`: pip install "lookalike[train]", or export the '
+            "network elsewhere and use it as onnx:PATH"
+        ) from error

@@ -22,7 +22,7 @@ class EncoderSpec:
     Attributes
     ----------
     name : str
-        What `load_encoder` takes: ``"classic"``, ``"onnx:net.onnx"``.
+        What `load_encoder` takes: ``"classic"``, ``"onnx:net.onnx"``, ``"timm:resnet18[layer4]"``.
     fingerprint : str
         Changes whenever the same picture could give other features: a version, or the hash of the weights.
         Stored vectors are valid only under the fingerprint they were made with.

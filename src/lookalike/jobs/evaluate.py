@@ -19,7 +19,7 @@ from lookalike.metrics.ceilings import ceiling
 from lookalike.metrics.two_afc import Accuracy, Difference, compare_accuracy, two_afc_accuracy
 from lookalike.reports.leaderboard import check_plot, draw_leaderboard
 
-__all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard"]
+__all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard", "short_name", "workspace_encoders"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,8 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The name for tables and plots: a network by its file alone."""
-        family, colon, path = self.model.partition(":")
-        return family + colon + path.replace("\\", "/").rsplit("/", 1)[-1]
+        """The name for tables and plots."""
+        return short_name(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def evaluate_workspace(
         raise InputError(f"{workspace} has no judgments{chosen}: run `lookalike import FORMAT PATH --images DIR` first")
     images = _files(held, judgments)
     distances: dict[str, tuple[Distances, Distances]] = {}
-    for name in encoders or _encoders(held):
+    for name in encoders or workspace_encoders(held):
         encoder = load_encoder(name)
         features = unit_features(held, encoder, images, on_progress)
         rows = features.rows(judgments.ids)
@@ -151,7 +150,26 @@ def leaderboard(judgments: Judgments, distances: dict[str, tuple[Distances, Dist
     return Evaluation(rows, ceiling(*votes, clusters=judgments.reference), 0.5, len(judgments), references)
 
 
-def _encoders(workspace: Workspace) -> tuple[str, ...]:
+def short_name(model: str) -> str:
+    """Write a model's name for tables and plots: of the paths of files, only the last part.
+
+    Examples
+    --------
+    >>> short_name("onnx:/nets/small.onnx"), short_name("timm:resnet18[layer4]@/nets/r18.pth")
+    ('onnx:small.onnx', 'timm:resnet18[layer4]@r18.pth')
+    """
+    before, mark, path = model.partition(":" if model.startswith("onnx:") else "@")
+    return before + mark + path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
+    """Return the encoders that a workspace was indexed with; the default one where there is no workspace.
+
+    Examples
+    --------
+    >>> workspace_encoders(Workspace(Path("nowhere")))
+    ('classic',)
+    """
     return workspace.config().encoders if workspace.exists() else (DEFAULT_ENCODER,)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Difference",
     "compare_accuracy",
     "majority_accuracy",
+    "paired_difference",
     "row_agreement",
     "two_afc_accuracy",
 ]
@@ -212,6 +213,8 @@ def compare_accuracy(
 ) -> Difference:
     """Compare two models on the same questions: accuracy of the first less accuracy of the second.
 
+    See `paired_difference` for the interval and the p value.
+
     Parameters
     ----------
     distances, other_distances : pair of float (n,)
@@ -230,13 +233,6 @@ def compare_accuracy(
     InputError
         As in `row_agreement`.
 
-    Notes
-    -----
-    Both models are measured on the same drawn clusters, so what is hard for both cancels. The p value is
-    ``2 (m + 1) / (resamples + 1)``, at most 1, where m is the smaller of the number of drawn differences that are at
-    most 0 and the number that are at least 0 (Davison and Hinkley 1997, section 4.2, for the ``+ 1``). The ends are
-    order statistics of the same draws, so p is at most ``1 - level`` exactly when zero is outside the interval.
-
     Examples
     --------
     >>> votes_a, votes_b = [2, 2, 0, 2], [0, 0, 2, 0]
@@ -246,17 +242,66 @@ def compare_accuracy(
     >>> compare_accuracy(right, right, votes_a, votes_b).p
     1.0
     """
-    edge_rank(level, resamples)
     first, total = row_agreement(*distances, votes_a, votes_b)
     second, _ = row_agreement(*other_distances, votes_a, votes_b)
-    gained = first - second
-    draws, found = ratio_draws(gained, total, clusters, resamples=resamples, seed=seed)
-    value = float(gained.sum() / total.sum())
+    return paired_difference(first, second, total, clusters, level=level, resamples=resamples, seed=seed)
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    total: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """Compare two models by what each got right, row by row: the share of the first less that of the second.
+
+    Parameters
+    ----------
+    first, second : float (n,)
+        What each got right of a row, in [0, `total`].
+    total : float (n,)
+        What there was to get right.
+    clusters : int or str (n,), optional
+        What rows have in common.
+    level, resamples, seed
+        Of the percentile interval.
+
+    Returns
+    -------
+    Difference
+
+    Raises
+    ------
+    InputError
+        As in `lookalike.metrics.intervals.bootstrap_ratio`.
+
+    Notes
+    -----
+    Both models are measured on the same drawn clusters, so what is hard for both cancels. The p value is
+    ``2 (m + 1) / (resamples + 1)``, at most 1, where m is the smaller of the number of drawn differences that are at
+    most 0 and the number that are at least 0 (Davison and Hinkley 1997, section 4.2, for the ``+ 1``). The ends are
+    order statistics of the same draws, so p is at most ``1 - level`` exactly when zero is outside the interval.
+
+    Examples
+    --------
+    >>> paired_difference([1, 1, 0.5, 1], [0, 1, 0.5, 0], [1, 1, 1, 1]).value
+    0.5
+    """
+    edge_rank(level, resamples)
+    one, other, whole = as_numbers("first", first), as_numbers("second", second), as_numbers("total", total)
+    same_length(total=whole, first=one, second=other)
+    gained = one - other
+    draws, found = ratio_draws(gained, whole, clusters, resamples=resamples, seed=seed)
+    value = float(gained.sum() / whole.sum())
     if found < 2:
-        return Difference(value, np.nan, np.nan, np.nan, len(total))
+        return Difference(value, np.nan, np.nan, np.nan, len(whole))
     smaller = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
     p = min(1.0, 2 * (smaller + 1) / (resamples + 1))
-    return Difference(value, *percentile_interval(draws, level), p, len(total))
+    return Difference(value, *percentile_interval(draws, level), p, len(whole))
 
 
 def _accuracy(found: Estimate) -> Accuracy:

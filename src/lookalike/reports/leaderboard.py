@@ -26,7 +26,12 @@ def check_plot(file: Path) -> None:
 
 
 def draw_leaderboard(
-    file: Path, rows: Sequence[tuple[str, float, float, float]], ceiling: float, caption: str, chance: float = 0.5
+    file: Path,
+    rows: Sequence[tuple[str, float, float, float]],
+    ceiling: float | None,
+    caption: str,
+    chance: float = 0.5,
+    measure: str = "accuracy, % of votes",
 ) -> None:
     """Draw models as points with intervals, best on top.
 
@@ -36,10 +41,14 @@ def draw_leaderboard(
         The suffix chooses PNG, SVG or PDF.
     rows : sequence of (model, accuracy, low, high)
         Best first; accuracies in [0, 1], the ends of an interval may be NaN.
-    ceiling, chance : float
-        Where the lines stand.
+    ceiling : float or None
+        Where its line stands; None where nothing but 1 limits what can be reached: then there is no line.
     caption : str
         What was asked, for the line below.
+    chance : float
+        Where its line stands.
+    measure : str
+        What the accuracy is, in percent.
 
     Raises
     ------
@@ -52,19 +61,21 @@ def draw_leaderboard(
     figure = Figure(figsize=(8, 1.4 + 0.42 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     places = range(len(rows))
-    axes.axvspan(100 * chance, 100 * ceiling, color=BAND, zorder=0)
+    lines = {"chance": chance} | ({} if ceiling is None else {"ceiling": ceiling})
+    if ceiling is not None:
+        axes.axvspan(100 * chance, 100 * ceiling, color=BAND, zorder=0)
     for place, (_, value, low, high) in zip(places, rows, strict=True):
         axes.plot([100 * low, 100 * high], [place, place], color=MARK, linewidth=2, solid_capstyle="round")
         axes.plot(100 * value, place, "o", color=MARK, markersize=7)
         axes.annotate(f"{100 * value:.1f}", (100 * value, place), (0, 7), textcoords="offset points", ha="center",
                       fontsize=9, color=INK)  # fmt: skip
-    for at, name in ((chance, "chance"), (ceiling, "ceiling")):
+    for name, at in lines.items():
         axes.axvline(100 * at, color=FAINT, linewidth=1, linestyle=":")
         axes.annotate(name, (100 * at, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
                       ha="center", fontsize=9, color=FAINT)  # fmt: skip
     axes.set_yticks(list(places), [model for model, *_ in rows], color=INK)
     axes.set_ylim(len(rows) - 0.4, -0.8)
-    axes.set_xlabel(f"accuracy, % of votes, with 95% intervals; {caption}", color=INK, fontsize=9)
+    axes.set_xlabel(f"{measure}, with 95% intervals; {caption}", color=INK, fontsize=9)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)

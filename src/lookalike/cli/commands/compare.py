@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, EncoderOption, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    EncoderOption,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -23,6 +31,7 @@ def compare(
     b: Annotated[Path, typer.Argument(metavar="B", help="The second candidate.")],
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, EncoderOption, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    EncoderOption,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -29,6 +37,7 @@ def duplicates(
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Let left-right mirrored copies count.")] = False,
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

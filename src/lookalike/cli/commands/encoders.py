@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ from lookalike.cli.options import DEFAULT_WORKSPACE, JsonOption, QuietOption, Wo
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-app = typer.Typer(help="List encoders and show their cards.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List encoders, show their cards, export them.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
@@ -57,3 +58,33 @@ def show(
             screen.print(f"{key:14}{value}", markup=False)
 
     Console(json, quiet).result(card, draw)
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The .onnx file to write.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An encoder made with torch, with its taps; by default the workspace's."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="PATH", help="A local file of its weights.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write an encoder as an ONNX file with its card, for machines without torch.
+
+    Its features are compared with the original's; a file that gives others is not kept.
+    """
+    from lookalike.jobs.export_encoder import export_encoder
+
+    made = export_encoder(output, name, weights, workspace)
+
+    def draw(screen: RichConsole) -> None:
+        screen.print(f"{made.encoder}", markup=False, soft_wrap=True)
+        checked = f"relative error {made.relative_error:.1e} over {made.pictures} pictures"
+        screen.print(f"{made.dim} numbers, {made.bytes / 1e6:.1f} MB, {checked}", style="dim", soft_wrap=True)
+
+    Console(json, quiet).result(asdict(made), draw)

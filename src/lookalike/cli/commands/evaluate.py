@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
+from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
     from lookalike.jobs.evaluate import Evaluation
+    from lookalike.jobs.evaluate_pairs import PairEvaluation
+    from lookalike.metrics.two_afc import Accuracy, Difference
 
 
 def evaluate(
@@ -28,21 +38,47 @@ def evaluate(
     context: Annotated[
         str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option("--pairs", metavar="PATH", help="Matched pairs to find, instead of the workspace's judgments."),
+    ] = None,
+    pair_format: Annotated[
+        str | None,
+        typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; by default as the path looks."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the leaderboard: .png, .svg or .pdf.")
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Hold encoders against people's judgments.
+    """Hold encoders against people's judgments, or against matched pairs.
 
     One leaderboard: the share of votes that each agrees with, its 95% interval clustered by reference, and how far it
     is behind the best on the same questions; with the ceiling that people's disagreement sets, and chance.
+
+    With --pairs: aR@1, aR@3 and aR@5, the share of pairs of which one image or the other has its partner among its 1,
+    3 or 5 nearest.
     """
+    console = Console(json, quiet)
+    if pairs is not None:
+        if source is not None or context is not None:
+            raise InputError("--source and --context choose judgments: leave them out with --pairs")
+        from lookalike.jobs.evaluate_pairs import evaluate_pairs
+
+        with console.progress() as on_progress:
+            matched = evaluate_pairs(workspace, pairs, pair_format, images, encoder or [], plot, on_progress)
+        console.result(pairs_as_json(matched), lambda screen: _show_pairs(screen, matched, plot))
+        return
+    if pair_format is not None or images is not None:
+        raise InputError("--pair-format and --images are for pairs: give --pairs PATH too")
     from lookalike.jobs.evaluate import evaluate_workspace
 
-    console = Console(json, quiet)
     with console.progress() as on_progress:
         found = evaluate_workspace(workspace, encoder or [], source, context, plot, on_progress)
     console.result(as_json(found), lambda screen: _show(screen, found, plot))
@@ -50,26 +86,8 @@ def evaluate(
 
 def as_json(found: Evaluation) -> dict[str, Any]:
     """Lay a leaderboard out as JSON values; an interval that does not exist is null."""
-
-    def end(value: float) -> float | None:
-        return None if value != value else value
-
     rows = [
-        {
-            "model": row.model,
-            "accuracy": row.accuracy.value,
-            "low": end(row.accuracy.low),
-            "high": end(row.accuracy.high),
-            "n": row.accuracy.n,
-            "behind": None
-            if row.behind is None
-            else {
-                "value": row.behind.value,
-                "low": end(row.behind.low),
-                "high": end(row.behind.high),
-                "p": end(row.behind.p),
-            },
-        }
+        {"model": row.model, **_accuracy(row.accuracy, "accuracy"), "n": row.accuracy.n, "behind": _behind(row.behind)}
         for row in found.rows
     ]
     return {
@@ -79,6 +97,35 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "judgments": found.judgments,
         "references": found.references,
     }
+
+
+def pairs_as_json(found: PairEvaluation) -> dict[str, Any]:
+    """Lay a leaderboard of matched pairs out as JSON values; the accuracy is aR@1."""
+    rows = [
+        {
+            "model": row.model,
+            **_accuracy(row.accuracy, "accuracy"),
+            "n": row.accuracy.n,
+            "recalls": {str(k): _accuracy(recall, "value") for k, recall in row.recalls.items()},
+            "behind": _behind(row.behind),
+        }
+        for row in found.rows
+    ]
+    return {"rows": rows, "chance": {str(k): value for k, value in found.chance.items()}, "pairs": found.pairs}
+
+
+def _accuracy(found: Accuracy, name: str) -> dict[str, float | None]:
+    return {name: found.value, "low": _end(found.low), "high": _end(found.high)}
+
+
+def _behind(found: Difference | None) -> dict[str, float | None] | None:
+    if found is None:
+        return None
+    return {"value": found.value, "low": _end(found.low), "high": _end(found.high), "p": _end(found.p)}
+
+
+def _end(value: float) -> float | None:
+    return None if value != value else value
 
 
 def _show(screen: RichConsole, found: Evaluation, plot: Path | None) -> None:
@@ -91,12 +138,39 @@ def _show(screen: RichConsole, found: Evaluation, plot: Path | None) -> None:
         table.add_column(heading, justify="right")
     table.add_row("[dim]ceiling[/]", f"[dim]{found.ceiling.value:.1%}[/]", "", "", "")
     for row in found.rows:
-        a, b = row.accuracy, row.behind
-        behind = "" if b is None else f"{100 * b.value:.1f} ({100 * b.low:.1f} to {100 * b.high:.1f})"
-        p = "" if b is None else f"{b.p:.4f}"
-        table.add_row(Text(row.label), f"{a.value:.1%}", f"{a.low:.1%} to {a.high:.1%}", behind, p)
+        a = row.accuracy
+        table.add_row(Text(row.label), f"{a.value:.1%}", f"{a.low:.1%} to {a.high:.1%}", *_behind_cells(row.behind))
     table.add_row("[dim]chance[/]", f"[dim]{found.chance:.1%}[/]", "", "", "")
     screen.print(table)
     screen.print(f"[dim]{found.judgments:,} judgments of {found.references:,} references[/]")
     if plot is not None:
         screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+def _show_pairs(screen: RichConsole, found: PairEvaluation, plot: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model", overflow="fold")
+    first, *others = found.chance
+    for heading in (f"aR@{first}", "95% interval", *(f"aR@{k}" for k in others), "behind the best", "p"):
+        table.add_column(heading, justify="right")
+    for row in found.rows:
+        a = row.accuracy
+        deeper = [f"{row.recalls[k].value:.1%}" for k in others]
+        interval = f"{a.low:.1%} to {a.high:.1%}"
+        table.add_row(Text(row.label), f"{a.value:.1%}", interval, *deeper, *_behind_cells(row.behind))
+    chance = [f"[dim]{found.chance[k]:.1%}[/]" for k in found.chance]
+    table.add_row("[dim]chance[/]", chance[0], "", *chance[1:], "", "")
+    screen.print(table)
+    screen.print(f"[dim]{found.pairs:,} pairs[/]")
+    if plot is not None:
+        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+def _behind_cells(found: Difference | None) -> tuple[str, str]:
+    """Write how far a model is behind, in points with their interval, and p; nothing for the best."""
+    if found is None:
+        return "", ""
+    return f"{100 * found.value:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})", f"{found.p:.4f}"

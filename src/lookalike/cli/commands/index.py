@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, EncoderOption, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    EncoderOption,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -24,6 +32,7 @@ def index(
     ],
     encoder: EncoderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

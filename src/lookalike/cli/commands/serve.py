@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -22,6 +29,7 @@ def serve(
         int, typer.Option("--port", metavar="P", min=0, max=65535, help="The port; 0 takes any that is free.")
     ] = 8000,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -1,0 +1,1 @@
+"""What training minimises: pure functions of PyTorch tensors, one per file."""

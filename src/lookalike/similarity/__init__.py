@@ -1,0 +1,1 @@
+"""Similarity models: fitted on pairs or judgments, and then NumPy alone."""

@@ -1,0 +1,1 @@
+"""The training loops; they need PyTorch (the extra `train`)."""

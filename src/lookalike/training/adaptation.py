@@ -1,0 +1,136 @@
+"""Train an adaptation function on matched pairs or on judgments: one loop, in sight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from lookalike.training.plan import Epoch, OnEpoch, Plan
+from lookalike.training.tasks import Task
+
+__all__ = ["Formula", "Trained", "train_adaptation"]
+
+Formula = Callable[[Any, Mapping[str, Any], Callable[[Any], Any]], Any]
+"""``(x, weights, drop) -> y`` for rows x (m, d) and y (m, D); `drop` is dropout while training, nothing else."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained map.
+
+    Attributes
+    ----------
+    weights : dict of str to float32 array
+    scale : float
+    history : list of dict
+        The fields of `Epoch`, per epoch.
+    """
+
+    weights: dict[str, NDArray[Any]]
+    scale: float
+    history: list[dict[str, Any]]
+
+
+def train_adaptation(
+    formula: Formula,
+    start: Mapping[str, NDArray[Any]],
+    views: Sequence[NDArray[Any]],
+    task: Task,
+    plan: Plan,
+    on_epoch: OnEpoch,
+    member: int = 0,
+) -> Trained:
+    """Minimise the loss of a task over the weights of a formula.
+
+    Parameters
+    ----------
+    formula : callable
+    start : dict of str to float32 array
+        Weights before training.
+    views : sequence of float32 (N, d)
+        The features; where pictures were also mirrored, those of the mirrored ones as well. The loss of a step is the
+        mean over all views.
+    task : Task
+    plan : Plan
+    on_epoch : callable
+        Told after every pass.
+    member : int
+        Passed on to `on_epoch`.
+    """
+    rng = torch.Generator().manual_seed(plan.seed)
+    weights = {name: torch.tensor(value, requires_grad=True) for name, value in start.items()}
+    log_scale = torch.tensor(math.log(plan.scale), requires_grad=plan.learn_scale)
+    rows = [torch.as_tensor(view) for view in views]
+    train_rows, validation_rows = torch.as_tensor(plan.train_rows), torch.as_tensor(plan.validation_rows)
+    learned = [*weights.values(), *([log_scale] if plan.learn_scale else [])]
+    optimiser = torch.optim.AdamW(learned, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+
+    def drop(x: Any) -> Any:
+        kept = torch.empty_like(x).bernoulli_(1 - plan.dropout, generator=rng)
+        return x * kept / (1 - plan.dropout)
+
+    def loss_of(some: Any, dropping: Callable[[Any], Any]) -> Any:
+        def embed(view: Any) -> Callable[[Any], Any]:
+            return lambda images: torch.nn.functional.normalize(formula(view[images], weights, dropping))
+
+        scale = log_scale.exp() if plan.learn_scale else plan.scale
+        return torch.stack([task.loss(embed(view), some, scale) for view in rows]).mean()
+
+    history, best = [], _Best(plan.patience)
+    for epoch in range(1, plan.epochs + 1):
+        losses = []
+        for some in _batches(train_rows, plan.batch, rng):
+            loss = loss_of(some, drop if plan.dropout else _same)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.detach()))
+        with torch.no_grad():
+            held = float(loss_of(validation_rows, _same)) if len(validation_rows) else None
+        done = Epoch(member, epoch, plan.epochs, sum(losses) / len(losses), held, float(log_scale.detach().exp()))
+        history.append(asdict(done))
+        on_epoch(done)
+        if held is not None and best.is_over(held, learned):
+            break
+    best.put_back(learned)
+    found = {name: value.detach().numpy() for name, value in weights.items()}
+    return Trained(found, float(log_scale.detach().exp()), history)
+
+
+class _Best:
+    """The weights with the lowest validation loss so far."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience, self._waited, self._lowest = patience, 0, math.inf
+        self._kept: list[Any] = []
+
+    def is_over(self, loss: float, learned: Sequence[Any]) -> bool:
+        """Take note of a validation loss, and say whether to stop."""
+        if loss < self._lowest:
+            self._lowest, self._waited = loss, 0
+            self._kept = [value.detach().clone() for value in learned]
+            return False
+        self._waited += 1
+        return self._waited >= self._patience
+
+    def put_back(self, learned: Sequence[Any]) -> None:
+        with torch.no_grad():
+            for value, kept in zip(learned, self._kept, strict=False):
+                value.copy_(kept)
+
+
+def _batches(rows: Any, size: int, rng: Any) -> Sequence[Any]:
+    """Deal the rows in an order of chance to batches of about one size; all in one keep their order."""
+    if not size or size >= len(rows):
+        return [rows]
+    shuffled = rows[torch.randperm(len(rows), generator=rng)]
+    return list(torch.tensor_split(shuffled, math.ceil(len(rows) / size)))
+
+
+def _same(x: Any) -> Any:
+    return x

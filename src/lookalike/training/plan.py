@@ -1,0 +1,84 @@
+"""What a training loop is told, and what it tells; no PyTorch here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Epoch", "OnEpoch", "Plan", "untold"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How to train one map.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training rows, at most.
+    batch : int
+        Rows a step; 0 for all.
+    learning_rate, weight_decay : float
+        Of AdamW (Loshchilov and Hutter, 2019).
+    scale : float
+        What cosines, or differences of distances, are multiplied by in the loss.
+    learn_scale : bool
+        Whether `scale` is learned, on a logarithmic axis.
+    dropout : float
+        Share of numbers set to zero where the formula asks for it.
+    train_rows, validation_rows : int64
+        Rows of the task; without validation rows there is no early stopping.
+    patience : int
+        Epochs without a lower validation loss before it stops.
+    seed : int
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    scale: float
+    learn_scale: bool
+    dropout: float
+    train_rows: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    patience: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass came to.
+
+    Attributes
+    ----------
+    member : int
+        Which of the maps that stand side by side, from 0.
+    epoch : int
+        From 1.
+    epochs : int
+        Of the plan.
+    loss : float
+        Mean over the steps of this pass.
+    validation_loss : float or None
+        After the pass.
+    scale : float
+    """
+
+    member: int
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float | None
+    scale: float
+
+
+OnEpoch: TypeAlias = Callable[[Epoch], None]
+
+
+def untold(_: Epoch) -> None:
+    """Take what a pass came to and tell nobody."""
