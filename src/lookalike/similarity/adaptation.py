@@ -13,7 +13,7 @@ from lookalike.core.features import Features
 from lookalike.core.types import Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.judgments.pairs import Pairs
-from lookalike.similarity.forms import FORMS
+from lookalike.similarity.forms import FORMS, NUMPY
 from lookalike.similarity.model import MODELS, Arrays, Examples, SimilarityModel, judged_rows, paired_rows
 from lookalike.similarity.reduction import Reduction
 from lookalike.similarity.settings import Settings, resolve
@@ -187,7 +187,7 @@ class AdaptationModel(SimilarityModel):
 
     def _member(self, rows: Vectors, weights: Mapping[str, NDArray[Any]]) -> Vectors:
         turned = rows @ weights["turn"] if "turn" in weights else rows
-        return np.asarray(FORMS[self.settings_["form"]].formula(turned, weights, lambda x: x), np.float32)
+        return np.asarray(FORMS[self.settings_["form"]].formula(turned, weights, NUMPY), np.float32)
 
     def arrays(self) -> Arrays:
         """Return the components, the scaling and the weights of every member."""

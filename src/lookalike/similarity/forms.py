@@ -1,7 +1,7 @@
 """The forms of an adaptation function, each a short formula.
 
-The formulas use nothing but operators that NumPy arrays and PyTorch tensors share, so that training and inference
-are the same lines.
+The formulas use operators that NumPy arrays and PyTorch tensors share, and two operations that are handed to them, so
+that training and inference are the same lines.
 """
 
 from __future__ import annotations
@@ -13,27 +13,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FORMS", "Form", "identity", "original", "peterson", "residual"]
+from lookalike.training.plan import Ops
+
+__all__ = ["FORMS", "NUMPY", "Form", "identity", "original", "peterson", "residual"]
+
+NUMPY = Ops(relu=lambda x: np.maximum(x, 0), drop=lambda x: x)
+"""Inference."""
 
 
-def identity(x: Any, weights: Mapping[str, Any], drop: Callable[[Any], Any]) -> Any:  # noqa: ARG001 all forms alike
+def identity(x: Any, weights: Mapping[str, Any], ops: Ops) -> Any:  # noqa: ARG001 all are alike
     """Return ``x``."""
     return x
 
 
-def original(x: Any, weights: Mapping[str, Any], drop: Callable[[Any], Any]) -> Any:
+def original(x: Any, weights: Mapping[str, Any], ops: Ops) -> Any:
     """Return ``ReLU(W x)`` without a bias (Risser-Maroix et al., 2021).
 
     Examples
     --------
     >>> import numpy as np
-    >>> original(np.array([[1.0, 2.0]]), {"map": np.array([[1.0, 0.0], [0.0, -1.0]])}, lambda x: x)
+    >>> original(np.array([[1.0, 2.0]]), {"map": np.array([[1.0, 0.0], [0.0, -1.0]])}, NUMPY)
     array([[1., 0.]])
     """
-    return (drop(x) @ weights["map"].T).clip(0)
+    return ops.relu(ops.drop(x) @ weights["map"].T)
 
 
-def peterson(x: Any, weights: Mapping[str, Any], drop: Callable[[Any], Any]) -> Any:
+def peterson(x: Any, weights: Mapping[str, Any], ops: Ops) -> Any:
     """Return ``x * ReLU(w)``: a weight per feature, which in a cosine counts twice.
 
     After Peterson, Abbott and Griffiths, Evaluating (and improving) the correspondence between deep neural networks and
@@ -42,24 +47,24 @@ def peterson(x: Any, weights: Mapping[str, Any], drop: Callable[[Any], Any]) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> peterson(np.array([[1.0, 2.0]]), {"weights": np.array([3.0, -1.0])}, lambda x: x)
+    >>> peterson(np.array([[1.0, 2.0]]), {"weights": np.array([3.0, -1.0])}, NUMPY)
     array([[3., 0.]])
     """
-    return drop(x) * weights["weights"].clip(0)
+    return ops.drop(x) * ops.relu(weights["weights"])
 
 
-def residual(x: Any, weights: Mapping[str, Any], drop: Callable[[Any], Any]) -> Any:
+def residual(x: Any, weights: Mapping[str, Any], ops: Ops) -> Any:
     """Return ``x + B ReLU(A x + c)``: the features, and a correction that starts at nothing (ours).
 
     Examples
     --------
     >>> import numpy as np
     >>> one = np.eye(1)
-    >>> residual(2 * one, {"inner": one, "bias": np.array([-1.5]), "outer": 3 * one}, lambda x: x)
+    >>> residual(2 * one, {"inner": one, "bias": np.array([-1.5]), "outer": 3 * one}, NUMPY)
     array([[3.5]])
     """
-    hidden = (x @ weights["inner"].T + weights["bias"]).clip(0)
-    return x + drop(hidden) @ weights["outer"].T
+    hidden = ops.relu(x @ weights["inner"].T + weights["bias"])
+    return x + ops.drop(hidden) @ weights["outer"].T
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,14 @@ class Form:
     Attributes
     ----------
     formula : callable
-        ``(x, weights, drop) -> y``; `drop` is dropout, or nothing.
+        ``(x, weights, ops) -> y``.
     shapes : dict of str to (str, str)
         Arrays it learns: their shapes, spelt in ``w`` (the width) and ``d`` (the length of x), and how they start.
     defaults : dict of str to Any
         Parameters of `lookalike.similarity.adaptation.AdaptationModel`.
     """
 
-    formula: Callable[[Any, Mapping[str, Any], Callable[[Any], Any]], Any]
+    formula: Callable[[Any, Mapping[str, Any], Ops], Any]
     shapes: dict[str, tuple[str, str]] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
 
@@ -130,10 +135,9 @@ FORMS = {
             "width": 512,
             "scale": 10.0,
             "learn_scale": True,
-            "epochs": 12,
+            "epochs": 5,
             "batch": 2048,
             "learning_rate": 1e-3,
-            "dropout": 0.5,
             "members": 4,
         },
     ),

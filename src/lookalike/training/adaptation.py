@@ -10,13 +10,16 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from lookalike.training.plan import Epoch, OnEpoch, Plan
+from lookalike.training.plan import Epoch, OnEpoch, Ops, Plan
 from lookalike.training.tasks import Task
 
 __all__ = ["Formula", "Trained", "train_adaptation"]
 
-Formula = Callable[[Any, Mapping[str, Any], Callable[[Any], Any]], Any]
-"""``(x, weights, drop) -> y`` for rows x (m, d) and y (m, D); `drop` is dropout while training, nothing else."""
+Formula = Callable[[Any, Mapping[str, Any], Ops], Any]
+"""``(x, weights, ops) -> y`` for rows x (m, d) and y (m, D)."""
+
+PLAIN = Ops(torch.relu, lambda x: x)
+"""Without dropout."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,24 +77,25 @@ def train_adaptation(
         kept = torch.empty_like(x).bernoulli_(1 - plan.dropout, generator=rng)
         return x * kept / (1 - plan.dropout)
 
-    def loss_of(some: Any, dropping: Callable[[Any], Any]) -> Any:
+    def loss_of(some: Any, ops: Ops) -> Any:
         def embed(view: Any) -> Callable[[Any], Any]:
-            return lambda images: torch.nn.functional.normalize(formula(view[images], weights, dropping))
+            return lambda images: torch.nn.functional.normalize(formula(view[images], weights, ops))
 
         scale = log_scale.exp() if plan.learn_scale else plan.scale
         return torch.stack([task.loss(embed(view), some, scale) for view in rows]).mean()
 
+    training = Ops(torch.relu, drop) if plan.dropout else PLAIN
     history, best = [], _Best(plan.patience)
     for epoch in range(1, plan.epochs + 1):
         losses = []
         for some in _batches(train_rows, plan.batch, rng):
-            loss = loss_of(some, drop if plan.dropout else _same)
+            loss = loss_of(some, training)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             losses.append(float(loss.detach()))
         with torch.no_grad():
-            held = float(loss_of(validation_rows, _same)) if len(validation_rows) else None
+            held = float(loss_of(validation_rows, PLAIN)) if len(validation_rows) else None
         done = Epoch(member, epoch, plan.epochs, sum(losses) / len(losses), held, float(log_scale.detach().exp()))
         history.append(asdict(done))
         on_epoch(done)
@@ -130,7 +134,3 @@ def _batches(rows: Any, size: int, rng: Any) -> Sequence[Any]:
         return [rows]
     shuffled = rows[torch.randperm(len(rows), generator=rng)]
     return list(torch.tensor_split(shuffled, math.ceil(len(rows) / size)))
-
-
-def _same(x: Any) -> Any:
-    return x

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Epoch", "OnEpoch", "Plan", "untold"]
+__all__ = ["Epoch", "OnEpoch", "Ops", "Plan", "untold"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ops:
+    """What a formula needs beside operators.
+
+    Attributes
+    ----------
+    relu : callable
+        ``max(x, 0)``.
+    drop : callable
+        Dropout while training, nothing else.
+    """
+
+    relu: Callable[[Any], Any]
+    drop: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
