@@ -160,6 +160,13 @@ def test_published_weights_come_from_the_folder_and_are_checked(
         load_network(parse_name("toy:net"), ARCHITECTURE)
 
 
+@pytest.mark.parametrize("file", ["nowhere.pth", "."])
+def test_weights_that_are_no_file_are_one_clear_line(tmp_path: Path, file: str) -> None:
+    with pytest.raises(EncoderError, match="cannot read the weights") as caught:
+        load_network(parse_name("toy:net").using(tmp_path / file), ARCHITECTURE)
+    assert "\n" not in str(caught.value)
+
+
 def test_modules_can_be_dropped(make: Make) -> None:
     dropped = make("[drop=3,drop=2]")
     assert dropped.spec.dim == 4

@@ -166,3 +166,26 @@ def test_the_real_networks_load(shared: Path) -> None:
     for name, dim in (("mobilenetv2_gluon_imagenet.onnx", 1280), ("squeezenet_bn_places365.onnx", 512)):
         encoder = OnnxEncoder(shared / "weights" / name)
         assert encoder.forward(pictures(2, 224)).shape == (2, dim)
+
+
+def test_padding_before_a_pooling_stays_zeros(tmp_path: Path) -> None:
+    """ONNX Runtime would fuse the two as if the rim were minus infinity; a negative picture shows it."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [
+            helper.make_node("Neg", ["x"], ["negative"]),
+            helper.make_node("Pad", ["negative", "pads"], ["padded"], mode="constant"),
+            helper.make_node("MaxPool", ["padded"], ["y"], kernel_shape=[10, 10]),
+        ],
+        "rim",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, 1, 1])],
+        [helper.make_tensor("pads", TensorProto.INT64, [8], [0, 0, 1, 1, 0, 0, 1, 1])],
+    )
+    path = tmp_path / "rim.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    path.with_suffix(".json").write_text('{"input_size": 8, "mean": [0, 0, 0], "std": [1, 1, 1]}')
+    found = OnnxEncoder(path).forward(np.full((1, 8, 8, 3), 200, np.uint8))
+    np.testing.assert_array_equal(found, np.zeros((1, 3), np.float32))

@@ -44,7 +44,8 @@ def test_the_set_is_that_of_the_published_code() -> None:
         **{"swsl": 3, "ssl": 2, "wsl": 4, "barlow": 1, "dino": 5},
     }
     assert found["resnext101_32x8d_ssl"].encoder.startswith("ssl:resnext101_32x16d[")
-    taps = {label: parse_name(extractor.encoder).layers for label, extractor in found.items()}
+    taps = {label: extractor.taps for label, extractor in found.items()}
+    assert taps["facenet"] == ("block8",)
     assert taps["clip_rn50x4"] == ("layer1", "layer2", "layer3", "layer4", "attnpool")
     assert taps["clip_vit32_b"] == ("ln_post",)
     assert taps["alexnet"] == ("features",)

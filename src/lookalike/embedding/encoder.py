@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "ImageLike", "list_encoders", "load_encoder"]
 
 ImageLike: TypeAlias = "str | Path | bytes | Image.Image | Pixels"
-BATCH = 4
-"""Images that go through a network at once, per lane: more of them would fall out of the processor's cache."""
 
 
 class Encoder:
@@ -102,10 +100,10 @@ class Encoder:
         """
         tell = on_progress or silent
         features = np.empty((len(images), self.dim), np.float32)
-        starts = range(0, len(images), BATCH)
+        starts = range(0, len(images), self.spec.batch)
 
         def work(start: int) -> int:
-            batch = images[start : start + BATCH]
+            batch = images[start : start + self.spec.batch]
             found = self.forward(np.stack([self.pixels(x) for x in batch]))
             for number, feature in enumerate(found, start):
                 if not np.isfinite(feature).all():

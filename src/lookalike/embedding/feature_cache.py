@@ -19,7 +19,7 @@ from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.types import Pixels, Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.encoder import BATCH, Encoder
+from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_files import FeatureFiles
 from lookalike.embedding.features import file_stamp
 from lookalike.encoders.spec import EncoderSpec
@@ -160,7 +160,8 @@ class _Run:
 
     def encode(self, encoder: Encoder, stage: str, on_progress: OnProgress) -> None:
         paths = sorted(self.missing)
-        batches = (paths[start : start + BATCH] for start in range(0, len(paths), BATCH))
+        size = encoder.spec.batch
+        batches = (paths[start : start + size] for start in range(0, len(paths), size))
         done = 0
         try:
             for batch in in_lanes(lambda batch: _encode(encoder, batch), batches, encoder.lanes):

@@ -17,7 +17,7 @@ from lookalike.core.errors import ImageDecodeError
 from lookalike.core.lanes import in_lanes
 from lookalike.core.types import Pixels
 from lookalike.core.vectors import unit_rows
-from lookalike.embedding.encoder import BATCH, Encoder
+from lookalike.embedding.encoder import Encoder
 from lookalike.images.decode import READ_WHOLE, Picture, decode, fit, read_bytes, thumbnail
 from lookalike.images.folder import ImageFile, Rejected
 from lookalike.images.reading import hash_file
@@ -81,7 +81,8 @@ def fill(encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Cont
         _encode(encoder, waiting, out)
         return out
 
-    batches = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    size = encoder.spec.batch
+    batches = (files[start : start + size] for start in range(0, len(files), size))
     return in_lanes(work, batches, encoder.lanes)
 
 

@@ -74,6 +74,19 @@ def export_onnx(encoder: NetworkEncoder, path: Path) -> Parity:
         The network cannot be written as ONNX, or the file gives other features (relative error of 1e-4 or more).
     StorageError
         The folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lookalike.encoders.name import parse_name
+    >>> from lookalike.encoders.network import Architecture, load_network
+    >>> from lookalike.encoders.sources import WeightSource
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> torch.save(torch.nn.Conv2d(3, 4, 3).state_dict(), folder / "net.pth")
+    >>> mine = Architecture("mine", "net", lambda: torch.nn.Conv2d(3, 4, 3), WeightSource("net.pth"), (32, 32))
+    >>> encoder = load_network(parse_name(f"mine:net@{folder / 'net.pth'}"), mine, "cpu")
+    >>> export_onnx(encoder, folder / "net.onnx").relative_error < LARGEST_ERROR
+    True
     """
     if path.suffix.lower() != ".onnx":
         raise EncoderError(f"{path}: the file of an exported network ends in .onnx")

@@ -23,7 +23,15 @@ __all__ = ["exportable", "silence"]
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Keep the exporter's warnings and chatter off the screen; what matters is checked afterwards."""
+    """Keep the exporter's warnings and chatter off the screen; what matters is checked afterwards.
+
+    It holds for the whole process while the block runs.
+
+    Examples
+    --------
+    >>> with silence():
+    ...     warnings.warn("heard by nobody", stacklevel=1)
+    """
     log = logging.getLogger("torch.onnx")
     level, screens = log.level, {stream: os.dup(stream) for stream in (1, 2)}
     log.setLevel(logging.ERROR)
@@ -43,7 +51,17 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def exportable() -> Iterator[None]:
-    """Run plain operations in the place of those that the exporter, or ONNX Runtime after it, gets wrong."""
+    """Run plain operations in the place of those that the exporter, or ONNX Runtime after it, gets wrong.
+
+    Networks give the same features with them. It holds for the whole process while the block runs.
+
+    Examples
+    --------
+    >>> with exportable():
+    ...     functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
     held = {key: getattr(functional, key) for key in ("batch_norm", "pad", "max_pool2d")}
     fast = torch.backends.mha.get_fastpath_enabled()
     functional.batch_norm = _plain_batch_norm(held["batch_norm"])

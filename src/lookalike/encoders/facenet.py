@@ -13,14 +13,17 @@ from lookalike.encoders.name import EncoderName, parse_name
 from lookalike.encoders.sources import WeightSource, obtain
 from lookalike.encoders.spec import ENCODERS, PixelEncoder
 
-__all__ = ["REASON", "describe", "names"]
+__all__ = ["REASON", "TAP", "describe", "names"]
 
 REASON = "facenet-pytorch 2.6.0, its last release, needs torch below 2.3 and NumPy below 2"
 """Why the library does not install beside ours."""
 
+TAP = "block8"
+"""The layer to export: the last map."""
+
 SOURCE = WeightSource(
-    "facenet_vggface2_block8.onnx",
-    how=f"{REASON}, so export its layer block8 to ONNX in an environment of its own (docs/encoders.md)",
+    f"facenet_vggface2_{TAP}.onnx",
+    how=f"{REASON}, so export its layer {TAP} to ONNX in an environment of its own (docs/encoders.md)",
 )
 
 

@@ -98,6 +98,14 @@ def load_named(
     ------
     EncoderError, UnknownNameError
         The name, its weights or the device do not fit.
+
+    Examples
+    --------
+    >>> def architecture(name):
+    ...     return Architecture("mine", "net", nn.Identity, WeightSource("net.pth"))
+    >>> load_named("mine", "net", Path("nowhere.pth"), "cpu", architecture)
+    Traceback (most recent call last):
+    lookalike.core.errors.EncoderError: cannot read the weights ...: No such file or directory
     """
     name = parse_name(f"{family}:{argument}")
     if weights is not None:
@@ -121,6 +129,18 @@ def load_network(name: EncoderName, architecture: Architecture, device: str = "a
     ------
     EncoderError
         The weights cannot be had or do not fit; the network cannot be built, tapped or run as the name says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> def build():
+    ...     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    >>> path = Path(tempfile.mkdtemp()) / "net.pth"
+    >>> torch.save(build().state_dict(), path)
+    >>> architecture = Architecture("mine", "net", build, WeightSource("net.pth"), input_size=(32, 32))
+    >>> encoder = load_network(parse_name(f"mine:net[0,1]@{path}"), architecture, "cpu")
+    >>> encoder.forward(np.zeros((2, 32, 32, 3), np.uint8)).shape
+    (2, 8)
     """
     target = _device(device)
     path = name.weights or obtain(architecture.source)
@@ -172,6 +192,7 @@ class NetworkEncoder:
             copy_distance=card.copy_distance,
             licence=card.licence,
             source=card.source,
+            batch=4 if device.type == "cpu" else 64,
         )
 
     def forward(self, pixels: Pixels) -> Vectors:
@@ -279,8 +300,11 @@ def _is_half(name: EncoderName, by_tokens: bool, device: torch.device) -> bool:
 
 def _digest(path: Path, published: str | None) -> str:
     """Hash a file of weights; one that stands for the published file must be it."""
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    try:
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderError(f"cannot read the weights {path}: {error.strerror or error}") from error
     if published and not digest.startswith(published.lower()):
         raise EncoderError(
             f"{path}: its checksum is {digest[:16]}, the published one {published[:16]}: delete the file to fetch it "

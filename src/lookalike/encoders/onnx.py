@@ -20,6 +20,9 @@ from lookalike.encoders.spec import ENCODERS, EncoderSpec, PixelEncoder
 
 __all__ = ["OnnxEncoder"]
 
+WRONG_OPTIMISERS = ["Pad_Fusion"]
+"""ONNX Runtime 1.31 merges a padding with zeros into the max pooling after it, which pads with minus infinity."""
+
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -64,7 +67,9 @@ class OnnxEncoder:
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=providers, disabled_optimizers=WRONG_OPTIMISERS
+            )
         except Exception as error:
             raise EncoderError(f"{path}: not a network that ONNX Runtime can load ({_first(error)})") from error
         self._input, self._channels_last, self._fixed_batch = _check_input(path, self._session, self._card)
@@ -83,6 +88,7 @@ class OnnxEncoder:
             copy_distance=self._card.copy_distance,
             licence=self._card.licence,
             source=self._card.source or str(path),
+            batch=4 if self._session.get_providers()[0] == "CPUExecutionProvider" else 64,
         )
 
     def forward(self, pixels: Pixels) -> Vectors:

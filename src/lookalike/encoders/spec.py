@@ -41,6 +41,9 @@ class EncoderSpec:
         Distance under which two pictures are worth a closer look as near-identical copies.
     licence, source : str
         Of the weights, for people.
+    batch : int
+        How many pictures `PixelEncoder.forward` is best given at once: few on a processor, where more would fall out of
+        its cache, many on a GPU.
     """
 
     name: str
@@ -53,6 +56,7 @@ class EncoderSpec:
     copy_distance: float
     licence: str
     source: str
+    batch: int = 4
 
 
 class PixelEncoder(Protocol):

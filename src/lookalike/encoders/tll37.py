@@ -63,6 +63,17 @@ class Extractor:
     hindrance: str = ""
 
     @property
+    def taps(self) -> tuple[str, ...]:
+        """The layers, in the order of the feature; that of an ONNX file is in the file.
+
+        Examples
+        --------
+        >>> extractors()[3].taps
+        ('ln_post',)
+        """
+        return parse_name(self.encoder).layers or (facenet.TAP,)
+
+    @property
     def published(self) -> str:
         """The encoder with its taps scaled as in the published code: only those that are maps.
 
