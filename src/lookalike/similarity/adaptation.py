@@ -42,8 +42,8 @@ class AdaptationModel(SimilarityModel):
     whiten : bool
         Scale the components to variance 1.
     transductive : bool
-        Fit the components on all features that are given, those of test images among them, as the published experiment
-        did; by default only on images of the examples.
+        Fit the components on all features that are given, those of test images and of mirrored pictures among them, as
+        the published experiment did; by default only on the images of the examples as they are.
     width : int, optional
         Length of the hidden layer; of the output, for ``"original"``.
     scale : float, optional
@@ -145,7 +145,7 @@ class AdaptationModel(SimilarityModel):
         views = [features.vectors]
         if flipped is not None:
             views.append(flipped.vectors[flipped.rows(features.ids)])
-        reduction = self._reduction(settings, [view if self.transductive else view[used] for view in views])
+        reduction = self._reduction(settings, views if self.transductive else [features.vectors[used]])
         gain, reduced = _prepared([view[used] for view in views], reduction)
         places = [np.searchsorted(used, column) for column in columns]
         self.members_, self.history_, self.scale_ = [{}], [], float(settings.scale)

