@@ -31,7 +31,7 @@ $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) -e ".[dev]"
+	$(INSTALL) -e ".[dev,train]"
 	@touch $@ $(VENV)/core
 
 clean:

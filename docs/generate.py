@@ -28,6 +28,8 @@ COMMANDS = (
     "judgments agreement",
     "encoders list",
     "encoders show",
+    "encoders fetch",
+    "encoders export",
     "features define",
     "features list",
     "features compute",

@@ -211,7 +211,8 @@ def test_an_interrupted_run_says_so(lookalike: Run, monkeypatch: pytest.MonkeyPa
 
 def test_encoders_are_listed_and_shown(lookalike: Run, network: Path) -> None:
     code, out, _ = lookalike("encoders", "list", "--json")
-    assert (code, json.loads(out)["encoders"]) == (0, ["classic", "onnx:PATH"])
+    assert code == 0
+    assert {"classic", "onnx:PATH"} <= set(json.loads(out)["encoders"])
     code, out, _ = lookalike("encoders", "show", f"onnx:{network}", "--json")
     assert json.loads(out)["dim"] == 8
     code, out, _ = lookalike("encoders", "show", "classic")

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lookalike.encoders.openclip", reason="needs open_clip")
 
 from lookalike.core.errors import EncoderError, UnknownNameError  # noqa: E402
+from lookalike.encoders.export import export_onnx  # noqa: E402
 from lookalike.encoders.load import encoder_names, load_pixels  # noqa: E402
 from lookalike.encoders.name import parse_name  # noqa: E402
 from lookalike.encoders.openclip import architecture, describe, names, open_clip  # noqa: E402
@@ -79,6 +80,7 @@ def test_the_picture_tower_of_a_resnet(suffix: str, tmp_path: Path) -> None:
     assert published.spec.dim == 16 * (4 + 8 + 16 + 32) + 1024
     assert (plain.spec.resize, plain.spec.licence) == ("crop", "MIT")
     assert load_pixels(published.spec.name).spec.fingerprint == published.spec.fingerprint
+    assert export_onnx(published, tmp_path / "exported.onnx").relative_error < 1e-4
 
 
 def test_the_picture_tower_of_a_transformer(tmp_path: Path) -> None:
@@ -90,6 +92,7 @@ def test_the_picture_tower_of_a_transformer(tmp_path: Path) -> None:
     with torch.inference_mode():
         assert_same(plain.forward(pixels), network.encode_image(normalised(pixels)))
         assert_same(tap.forward(pixels) @ network.visual.proj.numpy(), network.encode_image(normalised(pixels)))
+    assert export_onnx(tap, tmp_path / "exported.onnx").relative_error < 1e-4
     # The same numbers under another activation are another network.
     other = load_pixels(f"openclip:ViT-B-32/laion2b_s34b_b79k[{TRANSFORMER},size=64]", weights=tmp_path / "c")
     assert np.linalg.norm(other.forward(pixels) - plain.forward(pixels)) > 1e-3 * np.linalg.norm(plain.forward(pixels))

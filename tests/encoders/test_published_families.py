@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 timm_family = pytest.importorskip("lookalike.encoders.timm", reason="needs timm")
 
 from lookalike.core.errors import EncoderError, UnknownNameError  # noqa: E402
+from lookalike.encoders.export import export_onnx  # noqa: E402
 from lookalike.encoders.load import encoder_names, load_pixels, weight_source  # noqa: E402
 from lookalike.encoders.name import parse_name  # noqa: E402
 from lookalike.encoders.published import FAMILIES, architecture, names  # noqa: E402
@@ -56,8 +57,7 @@ def assert_same(found: Any, expected: Any) -> None:
     assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("family", ["swsl", "ssl"])
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(("family", "suffix"), [("swsl", ".pth"), ("ssl", ".safetensors")])
 def test_resnets_taught_by_larger_ones(family: str, suffix: str, tmp_path: Path) -> None:
     whole, path = randomised(import_torchvision().models.resnet18()), tmp_path / f"net{suffix}"
     save = importlib.import_module("safetensors.torch").save_file if suffix == ".safetensors" else torch.save
@@ -157,6 +157,7 @@ def test_bit_taps_its_stages_and_its_final_norm(tmp_path: Path) -> None:
     pooled = [features.mean((2, 3)) for features in expected]
     unit = torch.cat([vector / vector.norm(dim=1, keepdim=True) for vector in pooled], 1)
     assert_same(encoder.forward(pictures(2, 64)), unit)
+    assert export_onnx(encoder, tmp_path / "exported.onnx").relative_error < 1e-4
     assert encoder.mean == (0.5, 0.5, 0.5)
     assert encoder.spec.dim == 128 + 256 + 128 + 384
 

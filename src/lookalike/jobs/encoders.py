@@ -148,12 +148,12 @@ def encoder_set(name: str, pattern: str = "*") -> list[SetEntry]:
     for extractor in _extractors(name):
         if not (fnmatchcase(extractor.label, pattern) or fnmatchcase(extractor.encoder, pattern)):
             continue
-        status, state = _state(extractor.source, extractor.hindrance)
+        status, state = _state(extractor)
         entries.append(
             SetEntry(
                 extractor.label,
                 extractor.encoder,
-                list(parse_name(extractor.encoder).layers),
+                list(extractor.taps),
                 extractor.dim,
                 status,
                 state,
@@ -224,13 +224,14 @@ def _fetch(name: str, source: WeightSource | None) -> Fetched:
     return Fetched(name, obtain(source), not held)
 
 
-def _state(source: WeightSource, hindered: str) -> tuple[Status, str]:
+def _state(extractor: tll37.Extractor) -> tuple[Status, str]:
     """Say where weights are, or how to come by them."""
-    held = find(source)
+    source, held = extractor.source, find(extractor.source)
     if held is not None:
         return "found", f"weights found: {held}"
-    if hindered:
-        return "not installable", f"not installable: {hindered}; use onnx:PATH"
+    if extractor.hindrance:
+        taps = ", ".join(extractor.taps)
+        return "not installable", f"not installable: {extractor.hindrance}; export {taps} and use onnx:PATH"
     if source.url is not None:
         return "download", f"to be downloaded from {urlsplit(source.url).hostname} ({source.file})"
     return "by hand", f"get {source.file}: {source.how}; put it into {weights_folder()}"

@@ -41,6 +41,7 @@ def compare(
     """
     from lookalike.jobs.compare import compare_images
 
+    work_offline(offline)
     found = compare_images(reference, a, b, encoder, workspace)
     Console(json, quiet).result(asdict(found), lambda screen: _show(screen, found, a, b))
 

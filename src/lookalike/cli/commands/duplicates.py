@@ -48,6 +48,7 @@ def duplicates(
     """
     from lookalike.jobs.duplicates import find_duplicates
 
+    work_offline(offline)
     console = Console(json, quiet)
     with console.progress() as on_progress:
         groups = find_duplicates(workspace, threshold, mirrored, encoder, on_progress)

@@ -65,6 +65,7 @@ def evaluate(
     With --pairs: aR@1, aR@3 and aR@5, the share of pairs of which one image or the other has its partner among its 1,
     3 or 5 nearest.
     """
+    work_offline(offline)
     console = Console(json, quiet)
     if pairs is not None:
         if source is not None or context is not None:

@@ -44,6 +44,7 @@ def index(
     """
     from lookalike.jobs.index import index_folder
 
+    work_offline(offline)
     console = Console(json, quiet)
     with console.progress() as on_progress:
         report = index_folder(workspace, photos, encoder, on_progress)

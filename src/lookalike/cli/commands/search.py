@@ -40,6 +40,7 @@ def search(
     """Find the images that look most like a picture."""
     from lookalike.jobs.search import search_collection
 
+    work_offline(offline)
     console = Console(json, quiet)
     with console.progress() as on_progress:
         found = search_collection(workspace, query, k, encoder, sheet, on_progress)

@@ -40,6 +40,7 @@ def serve(
     from lookalike.jobs.live import LiveCollection
     from lookalike.web import server
 
+    work_offline(offline)
     console = Console(json, quiet)
     with server.listen(host, port) as listener:
         with console.progress() as on_progress:
