@@ -3,9 +3,9 @@
     python benchmarks/adaptation_speed.py [--runs 3] [--epochs 150] [--quick]
 
 4,199 pairs of 256 numbers with mirrored views, 25% held out, `original` (256 to 1,024): the size of the published
-experiment. The pictures are not on hand, so the numbers are drawn: a latent that both sides of a pair share, and a larger
-nuisance that they do not. The plain loop is full batch, autograd, Adam, without any metric inside. Runs of both take
-turns in one process.
+experiment. The pictures are not on hand, so the numbers are drawn: a latent that both sides of a pair share, and a
+larger nuisance that they do not. The plain loop is full batch, autograd, Adam, without any metric inside. Runs of both
+take turns in one process.
 """
 
 from __future__ import annotations

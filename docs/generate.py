@@ -33,6 +33,9 @@ COMMANDS = (
     "features define",
     "features list",
     "features compute",
+    "train adaptation",
+    "models",
+    "reproduce tll",
     "serve",
 )
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lookalike.core.lanes import in_lanes
+from lookalike.core.lanes import cores, in_lanes
 
 
 def test_every_item_is_done_once() -> None:
@@ -37,3 +37,13 @@ def test_an_exception_reaches_the_reader_and_ends_the_run() -> None:
     with pytest.raises(KeyError):
         list(in_lanes(work, range(10_000), lanes=2))
     assert len(done) < 100
+
+
+def test_lanes_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(12)), raising=False)
+    assert cores() == 12
+    assert list(in_lanes(lambda _: cores(), range(3), lanes=3)) == [4, 4, 4]
+    nested = in_lanes(lambda _: list(in_lanes(lambda _: cores(), range(2), lanes=2)), range(3), lanes=3)
+    assert list(nested) == [[2, 2]] * 3
+    assert list(in_lanes(lambda _: cores(), range(2), lanes=40)) == [1, 1]
+    assert cores() == 12

@@ -27,16 +27,22 @@ def rows_of(folds: list[Split]) -> list[list[int]]:
 
 @settings(max_examples=30, deadline=None)
 @given(rows=st.integers(40, 120), images=st.integers(30, 60), folds=st.integers(2, 6), seed=st.integers(0, 99))
-@pytest.mark.parametrize("by", ["reference", "group"])
+@pytest.mark.parametrize("by", ["reference", "group", "question"])
 def test_folds_partition_the_rows(by: str, rows: int, images: int, folds: int, seed: int) -> None:
-    answers = random_judgments(rows, images, seed, groups=30)
+    answers = random_judgments(rows, images if by != "question" else 8, seed, groups=30)
     made = split(answers, by, folds, seed)  # type: ignore[arg-type]
     assert sorted(row for part in made for row in part.test_rows.tolist()) == list(range(rows))
     for part in made:
         assert not np.intersect1d(part.train_rows, part.test_rows).size
         assert not part.left_out_rows.size
         assert getattr(part.leakage(), f"{by}s") == 0
-    largest = np.bincount(answers.reference if by == "reference" else answers.group.codes).max()  # type: ignore[union-attr]
+    questions = np.sort(np.stack([answers.candidate_a, answers.candidate_b]), axis=0)
+    keys = {
+        "reference": answers.reference,
+        "group": answers.group.codes,  # type: ignore[union-attr]
+        "question": np.unique([answers.reference, *questions], axis=1, return_inverse=True)[1],
+    }
+    largest = np.bincount(keys[by]).max()
     sizes = [len(part.test_rows) for part in made]
     assert max(sizes) - min(sizes) <= largest
     assert rows_of(made) == rows_of(split(answers, by, folds, seed))  # type: ignore[arg-type]

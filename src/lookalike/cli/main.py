@@ -23,8 +23,11 @@ from lookalike.cli.commands import (
     import_,
     index,
     judgments,
+    models,
+    reproduce,
     search,
     serve,
+    train,
 )
 from lookalike.core.errors import LookalikeError
 from lookalike.core.version import __version__
@@ -47,7 +50,10 @@ app.command()(compare.compare)
 app.command()(duplicates.duplicates)
 app.command("import")(import_.import_)
 app.command()(evaluate.evaluate)
+app.command()(models.models)
 app.command()(serve.serve)
+app.add_typer(train.app, name="train")
+app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(judgments.app, name="judgments")
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(features.app, name="features")

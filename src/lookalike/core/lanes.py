@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -14,8 +15,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_lane = threading.local()
+
+
 def cores() -> int:
-    """Count the processors this process may use."""
+    """Count the processors that the calling thread may use: in a lane its share, elsewhere all that the process may.
+
+    Examples
+    --------
+    >>> list(in_lanes(lambda _: cores(), [None], lanes=1)) == [cores()]
+    True
+    """
+    share = getattr(_lane, "share", None)
+    if share is not None:
+        return int(share)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -26,6 +39,7 @@ def in_lanes(work: Callable[[Item], Result], items: Iterable[Item], lanes: int) 
 
     At most two items per lane are under way or waiting, so a slow reader holds the lanes back and memory stays
     bounded. The first exception is raised here, after the items under way have ended; so does closing the iterator.
+    Lanes inside a lane share what `cores` gives it.
 
     Examples
     --------
@@ -33,7 +47,12 @@ def in_lanes(work: Callable[[Item], Result], items: Iterable[Item], lanes: int) 
     [0, 1, 4, 9]
     """
     waiting = iter(items)
-    with ThreadPoolExecutor(lanes, thread_name_prefix="lookalike") as pool:
+    share = max(1, cores() // lanes)
+
+    def enter() -> None:
+        _lane.share = share
+
+    with ThreadPoolExecutor(lanes, thread_name_prefix="lookalike", initializer=enter) as pool:
         pending: set[Future[Result]] = set()
         try:
             while True:

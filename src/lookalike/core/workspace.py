@@ -84,6 +84,11 @@ class Workspace:
         return self.path / "runs"
 
     @property
+    def models_folder(self) -> Path:
+        """Models by name: numbers and a card each."""
+        return self.path / "models"
+
+    @property
     def judgments_file(self) -> Path:
         """The store of judgments."""
         return self.path / "judgments.sqlite"

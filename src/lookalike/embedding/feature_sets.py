@@ -6,7 +6,6 @@ A workspace keeps one file per set, ``features/sets/NAME.json``.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from lookalike.core.errors import InputError, UnknownNameError, WorkspaceError
 from lookalike.core.features import Features
 from lookalike.core.files import read_json, write_json
+from lookalike.core.names import check_name, is_name
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import load_encoder
@@ -29,8 +29,6 @@ __all__ = ["ComputedSet", "FeatureSet", "compute_set", "define", "fingerprint", 
 FORMAT = 1
 VERSION = 1
 """Raised when the same encoders come to give other features of a set."""
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def define(workspace: Workspace, name: str, encoders: Sequence[str], replace: bo
 
 def names(workspace: Workspace) -> list[str]:
     """Return the names of the sets of a workspace, sorted."""
-    return sorted(path.stem for path in _folder(workspace).glob("*.json") if NAME.fullmatch(path.stem))
+    return sorted(path.stem for path in _folder(workspace).glob("*.json") if is_name(path.stem))
 
 
 def read(workspace: Workspace, name: str) -> FeatureSet:
@@ -246,6 +244,4 @@ def _folder(workspace: Workspace) -> Path:
 
 
 def _file(workspace: Workspace, name: str) -> Path:
-    if not NAME.fullmatch(name):
-        raise InputError(f"'{name}' cannot name a feature set: use letters, digits, '.', '_' and '-', at most 64")
-    return _folder(workspace) / f"{name}.json"
+    return _folder(workspace) / f"{check_name('feature set', name)}.json"

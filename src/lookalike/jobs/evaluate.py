@@ -1,23 +1,27 @@
-"""Hold every encoder of a workspace against people's judgments: one leaderboard, with intervals."""
+"""Hold encoders and models of a workspace against people's judgments: one leaderboard, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Distances
-from lookalike.core.vectors import triplet_distances
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_cache import unit_features
+from lookalike.jobs.models import model_features, open_model, plain_name
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.ceilings import ceiling
 from lookalike.metrics.two_afc import Accuracy, Difference, compare_accuracy, two_afc_accuracy
 from lookalike.reports.leaderboard import check_plot, draw_leaderboard
+from lookalike.similarity.identity import IdentityModel
+from lookalike.similarity.model import SimilarityModel
 
 __all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard", "short_name", "workspace_encoders"]
 
@@ -29,16 +33,19 @@ class Row:
     Attributes
     ----------
     model : str
-        The encoder's name.
+        The name of an encoder or a model.
     accuracy : Accuracy
         Share of votes it agrees with, interval clustered by reference.
     behind : Difference or None
         The best model's accuracy less this one's, on the same questions; None for the best.
+    seen : float
+        Share of the judgments with an image that the model was fitted on; 0 for an encoder.
     """
 
     model: str
     accuracy: Accuracy
     behind: Difference | None
+    seen: float = 0.0
 
     @property
     def label(self) -> str:
@@ -76,42 +83,48 @@ def evaluate_workspace(
     context: str | None = None,
     plot: Path | None = None,
     on_progress: OnProgress = silent,
+    models: Sequence[str] = (),
 ) -> Evaluation:
-    """Evaluate encoders on the judgments of a workspace.
+    """Evaluate encoders and models on the judgments of a workspace.
 
     Parameters
     ----------
     workspace : Path
         The workspace folder, with imported or collected judgments.
     encoders : sequence of str
-        Which; without any, all that the workspace has been indexed with, or the default one.
+        Which; without any, and without models, all that the workspace has been indexed with, or the default one.
     source, context : str, optional
         Only judgments of one import, or of one context.
     plot : Path, optional
         Where to draw the leaderboard; the suffix chooses PNG, SVG or PDF.
+    models : sequence of str
+        Names of trained models, or paths of their files; each is held beside the features it takes, as they are.
 
     Raises
     ------
     InputError
-        There are no such judgments, or no file is known for one of their images.
+        There are no such judgments or models, or no file is known for one of their images.
     ImageDecodeError, UnknownNameError, EncoderError, StorageError
     """
     if plot is not None:
         check_plot(plot)
     held = Workspace(workspace)
-    judgments = JudgmentStore(held.judgments_file).read(context=context, source=source)
-    if not len(judgments):
-        chosen = " of that source or context" if source or context else ""
-        raise InputError(f"{workspace} has no judgments{chosen}: run `lookalike import FORMAT PATH --images DIR` first")
-    images = _files(held, judgments)
+    judgments = chosen_judgments(held, source, context)
+    images = judged_files(held, judgments)
     distances: dict[str, tuple[Distances, Distances]] = {}
-    for name in encoders or workspace_encoders(held):
+    seen: dict[str, float] = {}
+    for name in encoders or (() if models else workspace_encoders(held)):
         encoder = load_encoder(name)
         features = unit_features(held, encoder, images, on_progress)
-        rows = features.rows(judgments.ids)
-        columns = (judgments.reference, judgments.candidate_a, judgments.candidate_b)
-        distances[encoder.name] = triplet_distances(features.vectors, *(rows[column] for column in columns))
-    found = leaderboard(judgments, distances)
+        distances[encoder.name] = IdentityModel().fit(judgments, features).distances(judgments, features)
+    for name in models:
+        named = open_model(held, name)
+        features = model_features(held, named, images, on_progress)
+        plain = IdentityModel().fit(judgments, features)
+        distances[plain_name(named)] = plain.distances(judgments, features)
+        distances[named.name] = named.model.distances(judgments, features)
+        seen[named.name] = _seen(named.model, judgments)
+    found = leaderboard(judgments, distances, seen)
     if plot is not None:
         draw_leaderboard(
             plot,
@@ -122,14 +135,20 @@ def evaluate_workspace(
     return found
 
 
-def leaderboard(judgments: Judgments, distances: dict[str, tuple[Distances, Distances]]) -> Evaluation:
+def leaderboard(
+    judgments: Judgments,
+    distances: Mapping[str, tuple[Distances, Distances]],
+    seen: Mapping[str, float] | None = None,
+) -> Evaluation:
     """Rank models by how far they agree with judgments.
 
     Parameters
     ----------
     judgments : Judgments
-    distances : dict of model to (float (n,), float (n,))
+    distances : mapping of model to (float (n,), float (n,))
         Of a and of b to the reference.
+    seen : mapping of model to float, optional
+        `Row.seen`.
     """
     votes = judgments.votes_a, judgments.votes_b
     accuracies = {
@@ -143,6 +162,7 @@ def leaderboard(judgments: Judgments, distances: dict[str, tuple[Distances, Dist
             None
             if model == order[0]
             else compare_accuracy(distances[order[0]], distances[model], *votes, clusters=judgments.reference),
+            (seen or {}).get(model, 0.0),
         )
         for model in order
     ]
@@ -158,8 +178,11 @@ def short_name(model: str) -> str:
     >>> short_name("onnx:/nets/small.onnx"), short_name("timm:resnet18[layer4]@/nets/r18.pth")
     ('onnx:small.onnx', 'timm:resnet18[layer4]@r18.pth')
     """
-    before, mark, path = model.partition(":" if model.startswith("onnx:") else "@")
-    return before + mark + path.replace("\\", "/").rsplit("/", 1)[-1]
+    names = []
+    for one in model.split(" + "):
+        before, mark, path = one.partition(":" if one.startswith("onnx:") else "@")
+        names.append(before + mark + path.replace("\\", "/").rsplit("/", 1)[-1])
+    return " + ".join(names)
 
 
 def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
@@ -173,8 +196,37 @@ def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
     return workspace.config().encoders if workspace.exists() else (DEFAULT_ENCODER,)
 
 
-def _files(workspace: Workspace, judgments: Judgments) -> dict[str, Path]:
-    """Find the file of every image: where the import said, or under the collection's root."""
+def _seen(model: SimilarityModel, judgments: Judgments) -> float:
+    known = model.has_seen(judgments.ids)
+    columns = judgments.reference, judgments.candidate_a, judgments.candidate_b
+    return float(np.mean(np.any([known[column] for column in columns], axis=0)))
+
+
+def chosen_judgments(workspace: Workspace, source: str | None = None, context: str | None = None) -> Judgments:
+    """Return the judgments of a workspace, or those of one import or one context.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    judgments = JudgmentStore(workspace.judgments_file).read(context=context, source=source)
+    if not len(judgments):
+        chosen = " of that source or context" if source or context else ""
+        raise InputError(
+            f"{workspace.path} has no judgments{chosen}: run `lookalike import FORMAT PATH --images DIR` first"
+        )
+    return judgments
+
+
+def judged_files(workspace: Workspace, judgments: Judgments) -> dict[str, Path]:
+    """Return the file of every image: where the import said, or under the collection's root.
+
+    Raises
+    ------
+    InputError
+        One is not known, or not there; the image is named.
+    """
     root = Path(workspace.config().root) if workspace.exists() else None
     files = {}
     for image in judgments.ids.tolist():

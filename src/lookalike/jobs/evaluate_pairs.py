@@ -1,4 +1,4 @@
-"""Hold encoders against matched pairs: how often an image finds its partner among all, with intervals."""
+"""Hold encoders and models against matched pairs: how often an image finds its partner among all, with intervals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from lookalike.core.errors import InputError
 from lookalike.core.features import Features
 from lookalike.core.progress import OnProgress, silent
+from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_cache import unit_features
 from lookalike.jobs.evaluate import short_name, workspace_encoders
+from lookalike.jobs.models import model_features, open_model, plain_name
 from lookalike.judgments.pairs import Pairs
 from lookalike.judgments.readers import read_pairs
 from lookalike.metrics.asymmetric import asymmetric_recall_chance, match_ranks_of_vectors
@@ -37,16 +39,19 @@ class PairRow:
     Attributes
     ----------
     model : str
-        Its name.
+        The name of an encoder or a model.
     recalls : dict of int to Accuracy
         aR@k by k: the share of pairs of which one image or the other has its partner among its k nearest.
     behind : Difference or None
         The best model's aR@1 less this one's, on the same pairs; None for the best.
+    seen : float
+        Share of the pairs with an image that the model was fitted on; 0 for an encoder.
     """
 
     model: str
     recalls: dict[int, Accuracy]
     behind: Difference | None
+    seen: float = 0.0
 
     @property
     def accuracy(self) -> Accuracy:
@@ -85,8 +90,9 @@ def evaluate_pairs(
     encoders: Sequence[str] = (),
     plot: Path | None = None,
     on_progress: OnProgress = silent,
+    models: Sequence[str] = (),
 ) -> PairEvaluation:
-    """Evaluate encoders on matched pairs.
+    """Evaluate encoders and models on matched pairs.
 
     Parameters
     ----------
@@ -99,9 +105,11 @@ def evaluate_pairs(
     images : Path, optional
         The folder in which ids become files.
     encoders : sequence of str
-        Which; without any, all that the workspace has been indexed with, or the default one.
+        Which; without any, and without models, all that the workspace has been indexed with, or the default one.
     plot : Path, optional
         Where to draw the leaderboard; the suffix chooses PNG, SVG or PDF.
+    models : sequence of str
+        Names of trained models, or paths of their files; each is held beside the features it takes, as they are.
 
     Raises
     ------
@@ -115,10 +123,18 @@ def evaluate_pairs(
     pairs = read_pairs(pair_format or guess_format(path), path, images)
     files = pair_files(pairs)
     vectors: dict[str, Features] = {}
-    for name in encoders or workspace_encoders(held):
+    seen: dict[str, float] = {}
+    for name in encoders or (() if models else workspace_encoders(held)):
         encoder = load_encoder(name)
         vectors[encoder.name] = unit_features(held, encoder, files, on_progress)
-    found = pair_leaderboard(pairs, vectors)
+    for name in models:
+        named = open_model(held, name)
+        features = model_features(held, named, files, on_progress)
+        vectors[plain_name(named)] = Features(features.ids, unit_rows(features.vectors))
+        vectors[named.name] = Features(features.ids, named.model.transform(features))
+        known = named.model.has_seen(pairs.ids)
+        seen[named.name] = float(np.mean(known[pairs.left_rows] | known[pairs.right_rows]))
+    found = pair_leaderboard(pairs, vectors, seen)
     if plot is not None:
         draw_leaderboard(
             plot,
@@ -131,7 +147,9 @@ def evaluate_pairs(
     return found
 
 
-def pair_leaderboard(pairs: Pairs, vectors: Mapping[str, Features]) -> PairEvaluation:
+def pair_leaderboard(
+    pairs: Pairs, vectors: Mapping[str, Features], seen: Mapping[str, float] | None = None
+) -> PairEvaluation:
     """Rank models by how often a partner is found; intervals draw pairs anew, those that share images together.
 
     Parameters
@@ -139,6 +157,8 @@ def pair_leaderboard(pairs: Pairs, vectors: Mapping[str, Features]) -> PairEvalu
     pairs : Pairs
     vectors : mapping of model to Features
         Unit rows (or zeros) of all images of the pairs.
+    seen : mapping of model to float, optional
+        `PairRow.seen`.
 
     Raises
     ------
@@ -156,7 +176,7 @@ def pair_leaderboard(pairs: Pairs, vectors: Mapping[str, Features]) -> PairEvalu
     if len(pairs) < 2:
         raise InputError(f"{len(pairs)} pairs: at least two are needed, so that there is something to confuse")
     depths = {k: min(k, len(pairs)) for k in DEPTHS}
-    clusters = _groups(pairs)
+    clusters = pairs.groups()
     ones = np.ones(len(pairs))
     hits: dict[str, dict[int, NDArray[np.float64]]] = {}
     for model, features in vectors.items():
@@ -169,6 +189,7 @@ def pair_leaderboard(pairs: Pairs, vectors: Mapping[str, Features]) -> PairEvalu
             model,
             {k: _recall(found, clusters) for k, found in hits[model].items()},
             None if model == order[0] else paired_difference(hits[order[0]][1], hits[model][1], ones, clusters),
+            (seen or {}).get(model, 0.0),
         )
         for model in order
     ]
@@ -207,15 +228,3 @@ def pair_files(pairs: Pairs) -> dict[str, Path]:
 def _recall(hits: NDArray[np.float64], clusters: NDArray[Any]) -> Accuracy:
     found = bootstrap_share(hits, np.ones(len(hits)), clusters)
     return Accuracy(found.value, found.low, found.high, found.n)
-
-
-def _groups(pairs: Pairs) -> NDArray[np.int32]:
-    """Label pairs that have images in common, directly or through others: they are no independent evidence."""
-    label = np.arange(len(pairs.ids), dtype=np.int32)
-    while True:
-        smaller = np.minimum(label[pairs.left_rows], label[pairs.right_rows])
-        before = label.copy()
-        for rows in (pairs.left_rows, pairs.right_rows):
-            np.minimum.at(label, rows, smaller)
-        if (label == before).all():
-            return label[pairs.left_rows]

@@ -77,3 +77,25 @@ class Pairs:
     def take(self, rows: NDArray[Any]) -> Pairs:
         """Return some pairs, by position or by mask."""
         return replace(self, left_rows=self.left_rows[rows], right_rows=self.right_rows[rows])
+
+    def groups(self) -> Codes:
+        """Label pairs that have images in common, directly or through others: they are no independent evidence.
+
+        Returns
+        -------
+        int32 (n,)
+            Not consecutive; each pair of its own where every image is in one pair.
+
+        Examples
+        --------
+        >>> Pairs.from_ids(["a", "a", "c"], ["b", "d", "e"]).groups().tolist()
+        [0, 0, 2]
+        """
+        label = np.arange(len(self.ids), dtype=np.int32)
+        while True:
+            smaller = np.minimum(label[self.left_rows], label[self.right_rows])
+            before = label.copy()
+            for rows in (self.left_rows, self.right_rows):
+                np.minimum.at(label, rows, smaller)
+            if (label == before).all():
+                return label[self.left_rows]

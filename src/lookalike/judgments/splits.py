@@ -1,4 +1,4 @@
-"""Training and test rows: by reference, by image, by annotation group; and what the two sides share."""
+"""Training and test rows: by image, reference, annotation group or question; and what the two sides share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lookalike.judgments.table import Judgments
 
 __all__ = ["By", "Leakage", "Split", "split"]
 
-By: TypeAlias = Literal["image", "reference", "group"]
+By: TypeAlias = Literal["image", "reference", "group", "question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,9 @@ def split(judgments: Judgments, by: By = "image", folds: int = 5, seed: int = 0)
         references, and every row is tested once. Candidates may be on both sides.
     ``by="group"``
         The same with the groups of rows that come from one act of answering; a row without a group is one of its own.
+    ``by="question"``
+        The same with questions: rows that ask about the same reference and candidates, in either order, stay together.
+        The images are on both sides, so this measures how well answers are filled in, not how new images fare.
     ``by="image"``
         No image of a test row is anywhere in training. The images are dealt to folds; a fold tests the rows whose three
         images are all its own and trains on the rows that have none of them. Rows that have some are left out of
@@ -125,7 +128,7 @@ def split(judgments: Judgments, by: By = "image", folds: int = 5, seed: int = 0)
     Parameters
     ----------
     judgments : Judgments
-    by : {"image", "reference", "group"}
+    by : {"image", "reference", "group", "question"}
     folds : int
         At least 2.
     seed : int
@@ -139,7 +142,7 @@ def split(judgments: Judgments, by: By = "image", folds: int = 5, seed: int = 0)
     Raises
     ------
     InputError
-        `by` is none of the three, there are too few references, groups or images, or one image is in so many
+        `by` is none of the four, there are too few of what is dealt to the folds, or one image is in so many
         judgments that nothing can be trained without it.
 
     Examples
@@ -156,8 +159,10 @@ def split(judgments: Judgments, by: By = "image", folds: int = 5, seed: int = 0)
         keys = judgments.reference.astype(np.int64)
     elif by == "group":
         keys = _groups(judgments)
+    elif by == "question":
+        keys = _questions(judgments)
     else:
-        raise InputError(f"judgments are split by image, reference or group, not by {by!r}")
+        raise InputError(f"judgments are split by image, reference, group or question, not by {by!r}")
     fold = _deal(keys, folds, seed, by)
     return [Split(np.flatnonzero(fold != f), np.flatnonzero(fold == f), judgments) for f in range(folds)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from lookalike.core.errors import InputError
 from lookalike.judgments.columns import Codes, Labels, encode_labels
 
 if TYPE_CHECKING:
-    from lookalike.judgments.splits import Split
+    from lookalike.judgments.splits import By, Split
 
 __all__ = ["Judgments"]
 
@@ -207,7 +207,7 @@ class Judgments:
         """Return the same judgments with their files."""
         return replace(self, images=dict(images))
 
-    def split(self, by: Literal["image", "reference", "group"] = "image", folds: int = 5, seed: int = 0) -> list[Split]:
+    def split(self, by: By = "image", folds: int = 5, seed: int = 0) -> list[Split]:
         """Split into training and test rows, `folds` times; see `lookalike.judgments.splits.split`."""
         from lookalike.judgments.splits import split
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.core.errors import InputError
+from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.core.features import Features
+from lookalike.core.lanes import cores, in_lanes
 from lookalike.core.types import Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.judgments.pairs import Pairs
@@ -20,7 +22,7 @@ from lookalike.similarity.settings import Settings, resolve
 from lookalike.similarity.within import within_pair_whitening
 from lookalike.training.plan import OnEpoch, Plan
 
-__all__ = ["AdaptationModel"]
+__all__ = ["AdaptationModel", "need_torch"]
 
 
 @MODELS.register("adaptation")
@@ -141,13 +143,11 @@ class AdaptationModel(SimilarityModel):
         """Reduce, and train what the form says."""
         settings = resolve(self.get_params(), "pairs" if isinstance(examples, Pairs) else "judgments")
         columns = paired_rows(examples, features) if isinstance(examples, Pairs) else judged_rows(examples, features)
-        used = np.unique(np.concatenate(columns))
-        views = [features.vectors]
-        if flipped is not None:
-            views.append(flipped.vectors[flipped.rows(features.ids)])
-        reduction = self._reduction(settings, views if self.transductive else [features.vectors[used]])
-        gain, reduced = _prepared([view[used] for view in views], reduction)
-        places = [np.searchsorted(used, column) for column in columns]
+        used, places = _in_order_of_ids(columns, features.ids)
+        given = [features] if flipped is None else [features, flipped]
+        views = [one.vectors[one.rows(features.ids[used])] for one in given]
+        reduction = self._reduction(settings, [one.vectors for one in given] if settings.transductive else views[:1])
+        gain, reduced = _prepared(views, reduction)
         self.members_, self.history_, self.scale_ = [{}], [], float(settings.scale)
         if settings.form == "within":
             self.members_ = [{"turn": _whitening(reduced, places, settings.shrinkage)}]
@@ -158,7 +158,7 @@ class AdaptationModel(SimilarityModel):
     def _reduction(self, settings: Settings, views: list[Vectors]) -> Reduction | None:
         if not settings.reduce:
             return None
-        return Reduction(settings.reduce, whiten=self.whiten, seed=self.seed).fit(np.concatenate(views))
+        return Reduction(settings.reduce, whiten=settings.whiten, seed=settings.seed).fit(np.concatenate(views))
 
     def _train(
         self,
@@ -170,12 +170,16 @@ class AdaptationModel(SimilarityModel):
     ) -> None:
         """Train every member from a seed of its own."""
         train_adaptation, task = _torch_parts(examples, places, settings.grade_margin)
-        form, trained = FORMS[settings.form], []
-        for member in range(settings.members):
+        form = FORMS[settings.form]
+
+        def train(member: int) -> tuple[int, Any]:
             seed = settings.seed * settings.members + member
             start = form.start(settings.width, views[0].shape[1], np.random.default_rng(seed))
             plan = _plan(settings, examples, seed)
-            trained.append(train_adaptation(form.formula, start, views, task, plan, on_epoch, member))
+            return member, train_adaptation(form.formula, start, views, task, plan, on_epoch, member)
+
+        lanes = min(settings.members, cores())
+        trained = [one for _, one in sorted(in_lanes(train, range(settings.members), lanes), key=lambda done: done[0])]
         self.members_ = [one.weights for one in trained]
         self.history_ = [epoch for one in trained for epoch in one.history]
         self.scale_ = float(np.mean([one.scale for one in trained]))
@@ -190,10 +194,11 @@ class AdaptationModel(SimilarityModel):
         return np.asarray(FORMS[self.settings_["form"]].formula(turned, weights, NUMPY), np.float32)
 
     def arrays(self) -> Arrays:
-        """Return the components, the scaling and the weights of every member."""
+        """Return the settings (as JSON), the components, the scaling and the weights of every member."""
         self._need_fit()
         held: Arrays = {"gain": np.array([self.gain_], np.float32), "scale": np.array([self.scale_])}
         held["n_features_in"] = np.array([self.n_features_in_])
+        held["settings"] = np.frombuffer(json.dumps(self.settings_).encode(), np.uint8)
         if self.reduction_ is not None:
             held |= {f"reduction.{name}": value for name, value in self.reduction_.arrays().items()}
         for number, member in enumerate(self.members_):
@@ -201,21 +206,32 @@ class AdaptationModel(SimilarityModel):
         return held
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` returned; the form and its settings come from the parameters."""
+        """Take back what `arrays` returned."""
+        settings = json.loads(arrays["settings"].tobytes())
+        if settings["form"] not in FORMS:
+            raise UnknownNameError("form", settings["form"], FORMS)
         reduction = {name[10:]: value for name, value in arrays.items() if name.startswith("reduction.")}
-        members: dict[int, Arrays] = {0: {}}
-        for name, value in arrays.items():
-            if name.startswith("member."):
-                _, number, key = name.split(".")
-                members.setdefault(int(number), {})[key] = value
-        self.settings_ = resolve(self.get_params(), "pairs" if "turn" in members[0] else "judgments").as_dict()
-        missing = set(FORMS[self.settings_["form"]].shapes) - set(members[0])
-        if missing:
-            raise InputError(f"the saved model lacks {', '.join(sorted(missing))}")
-        self.reduction_ = Reduction.from_arrays(reduction) if reduction else None
-        self.members_ = [members[number] for number in sorted(members)]
+        learned = ["turn"] if settings["form"] == "within" else list(FORMS[settings["form"]].shapes)
+        count = settings["members"] if FORMS[settings["form"]].shapes else 1
+        self.members_ = [{key: arrays[f"member.{n}.{key}"] for key in learned} for n in range(count)]
+        self.reduction_ = Reduction.from_arrays(reduction) if settings["reduce"] else None
+        self.settings_ = settings
         self.gain_, self.scale_ = float(arrays["gain"][0]), float(arrays["scale"][0])
         self.n_features_in_, self.history_ = int(arrays["n_features_in"][0]), []
+
+
+def _in_order_of_ids(
+    columns: Sequence[NDArray[np.int64]], ids: NDArray[np.str_]
+) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Return the rows that are used, and the columns as places among these.
+
+    They stand in the order of their ids, so that the order in which features are stored changes nothing.
+    """
+    used = np.unique(np.concatenate(columns))
+    used = used[np.argsort(ids[used])]
+    place = np.empty(len(ids), np.int64)
+    place[used] = np.arange(len(used))
+    return used, [place[column] for column in columns]
 
 
 def _prepared(views: list[Vectors], reduction: Reduction | None) -> tuple[float, list[Vectors]]:
@@ -233,13 +249,20 @@ def _whitening(views: list[Vectors], places: list[NDArray[Any]], shrinkage: floa
     return within_pair_whitening(np.concatenate(differences), shrinkage)
 
 
-def _torch_parts(examples: Examples, places: list[NDArray[Any]], grade_margin: float) -> tuple[Any, Any]:
-    """Import what trains, and lay the examples out for it."""
+def need_torch() -> None:
+    """Raise an `InputError` that says what to install, where PyTorch is not."""
     try:
-        from lookalike.training.adaptation import train_adaptation
-        from lookalike.training.tasks import JudgmentTask, PairTask
+        import torch  # noqa: F401 only whether it is there
     except ImportError as error:
         raise InputError('this form is trained by PyTorch: pip install "lookalike[train]"') from error
+
+
+def _torch_parts(examples: Examples, places: list[NDArray[Any]], grade_margin: float) -> tuple[Any, Any]:
+    """Import what trains, and lay the examples out for it."""
+    need_torch()
+    from lookalike.training.adaptation import train_adaptation
+    from lookalike.training.tasks import JudgmentTask, PairTask
+
     if isinstance(examples, Pairs):
         return train_adaptation, PairTask(*places)
     margin = np.zeros(len(examples), np.float32)

@@ -133,9 +133,9 @@ FORMS = {
         {
             "reduce": 256,
             "width": 512,
-            "scale": 10.0,
+            "scale": 5.0,
             "learn_scale": True,
-            "epochs": 5,
+            "epochs": 8,
             "batch": 2048,
             "learning_rate": 1e-3,
             "members": 4,

@@ -76,10 +76,21 @@ class SimilarityModel(Estimator):
             raise InputError("there is nothing to learn from: no judgments and no pairs")
         columns = paired_rows(examples, features) if isinstance(examples, Pairs) else judged_rows(examples, features)
         used = np.unique(np.concatenate(columns))
-        bad = ~np.isfinite(features.vectors[used]).all(axis=1)
-        if bad.any():
-            raise InputError(f"the features of '{features.ids[used[bad][0]]}' are not finite")
-        self._fit(examples, features, flipped, on_epoch)
+        _check_finite(features.vectors[used], features.ids[used])
+        if flipped is not None:
+            if flipped.vectors.shape[1] != features.vectors.shape[1]:
+                raise InputError(
+                    f"features of mirrored pictures have {flipped.vectors.shape[1]} numbers, the others "
+                    f"{features.vectors.shape[1]}"
+                )
+            _check_finite(flipped.vectors[flipped.rows(features.ids[used])], features.ids[used])
+        before = dict(vars(self))
+        try:
+            self._fit(examples, features, flipped, on_epoch)
+        except BaseException:  # no half of a fit, and no mixture with an older one
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         self.n_features_in_ = features.vectors.shape[1]
         self.seen_ = np.unique(_hashes(features.ids[used].tolist()))
         return self
@@ -100,7 +111,7 @@ class SimilarityModel(Estimator):
         ------
         NotFittedError
         InputError
-            The features have another length.
+            The features have another length, or are not finite.
         """
         self._need_fit()
         rows = features.vectors if isinstance(features, Features) else np.asarray(features, np.float32)
@@ -109,6 +120,7 @@ class SimilarityModel(Estimator):
                 f"features of shape {rows.shape}: this {type(self).__name__} was fitted on {self.n_features_in_} "
                 "numbers an image"
             )
+        _check_finite(rows, features.ids if isinstance(features, Features) else None)
         return unit_rows(self._map(rows))
 
     def distances(self, judgments: Judgments, features: Features) -> tuple[Distances, Distances]:
@@ -124,7 +136,8 @@ class SimilarityModel(Estimator):
         columns = judged_rows(judgments, features)
         used, places = np.unique(np.concatenate(columns), return_inverse=True)
         reference, a, b = np.split(places, 3)
-        return triplet_distances(self.transform(features.vectors[used]), reference, a, b)
+        asked = Features(features.ids[used], features.vectors[used])
+        return triplet_distances(self.transform(asked), reference, a, b)
 
     def has_seen(self, ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bool_]:
         """Return which images the model was fitted on, by their ids, bool (n,): answers about them prove nothing."""
@@ -164,6 +177,14 @@ def _rows(ids: NDArray[np.str_], columns: Sequence[NDArray[Any]], features: Feat
     used, places = np.unique(np.concatenate(columns), return_inverse=True)
     rows = features.rows(ids[used])[places]
     return tuple(np.split(rows, len(columns)))
+
+
+def _check_finite(rows: Vectors, ids: NDArray[np.str_] | None) -> None:
+    """Raise an error that names the first image with a number that is NaN or infinite."""
+    bad = ~np.isfinite(rows).all(axis=1)
+    if bad.any():
+        first = int(bad.argmax())
+        raise InputError(f"the features of {f'row {first}' if ids is None else repr(str(ids[first]))} are not finite")
 
 
 def _hashes(ids: Sequence[str]) -> NDArray[np.uint64]:

@@ -114,7 +114,7 @@ class Reduction(Estimator):
         if not kept:
             raise InputError("all rows are the same: there is nothing to tell apart")
         self.mean_ = np.asarray(found.mean_, np.float32)
-        self.components_ = np.asarray(found.components_[:kept], np.float32)
+        self.components_ = np.ascontiguousarray(found.components_[:kept], np.float32)
         self.explained_variance_ = np.asarray(found.explained_variance_[:kept], np.float64)
         self.explained_variance_ratio_ = np.asarray(found.explained_variance_ratio_[:kept], np.float64)
         self.n_features_in_ = rows.shape[1]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lookalike.core.errors import InputError, UnknownNameError
-from lookalike.core.files import read_json, write_aside, write_json
+from lookalike.core.files import read_json, write_aside
 from lookalike.core.version import __version__
 from lookalike.similarity.kinds import MODELS
 from lookalike.similarity.model import SimilarityModel
@@ -39,8 +42,10 @@ def save_model(model: SimilarityModel, path: str | Path, about: Mapping[str, Any
     Raises
     ------
     NotFittedError
+    InputError
+        The model is of no registered kind.
     StorageError
-        The folder cannot be written, or the disk is full.
+        The folder cannot be written, or the disk is full; a model that was there before is still whole.
 
     Examples
     --------
@@ -55,10 +60,12 @@ def save_model(model: SimilarityModel, path: str | Path, about: Mapping[str, Any
     from safetensors.numpy import save
 
     target = _file(path)
-    kind = next(name for name in MODELS if MODELS[name] is type(model))
-    content = save({**model.arrays(), "seen": model.seen_})
-    with write_aside(target) as aside:
-        aside.write_bytes(content)
+    kind = next((name for name in MODELS if MODELS[name] is type(model)), None)
+    if kind is None:
+        raise InputError(f"{type(model).__name__} is not registered as a model: it could not be loaded again")
+    arrays = {**model.arrays(), "seen": model.seen_}
+    # safetensors writes the memory of an array as it lies, whatever its strides say.
+    content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
     card = {
         "format": FORMAT,
         "model": kind,
@@ -67,7 +74,10 @@ def save_model(model: SimilarityModel, path: str | Path, about: Mapping[str, Any
         "sha256": hashlib.sha256(content).hexdigest(),
         "about": dict(about or {}),
     }
-    write_json(target.with_suffix(".json"), card)
+    # Both are written before either takes its name: a full disk leaves the old model whole.
+    with write_aside(target.with_suffix(".json")) as card_aside, write_aside(target) as aside:
+        aside.write_bytes(content)
+        card_aside.write_text(json.dumps(card, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
     return target
 
 
@@ -95,7 +105,10 @@ def load_model(path: str | Path) -> SimilarityModel:
         model = MODELS[card["model"]]().set_params(**card["parameters"])
         model.restore(arrays)
         model.seen_ = arrays["seen"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        model.transform(np.zeros((1, model.n_features_in_), np.float32))
+    except KeyError as error:
+        raise InputError(f"{target} cannot be used: it lacks {error}") from None
+    except (SafetensorError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, UnknownNameError):
             raise InputError(f"{target}: {error}; a newer version of lookalike may know it") from None
         raise InputError(f"{target} cannot be used: {error}") from None
@@ -120,6 +133,11 @@ def card_of(path: str | Path) -> dict[str, Any]:
     if card["format"] != FORMAT:
         raise InputError(f"{file} has format {card['format']}, this version reads {FORMAT}")
     return card
+
+
+def _plain(value: Any) -> Any:
+    """Turn the numbers of NumPy, and paths, into JSON values."""
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _file(path: str | Path) -> Path:

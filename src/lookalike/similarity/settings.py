@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
+
+import numpy as np
 
 from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.similarity.forms import FORMS
@@ -18,6 +21,8 @@ class Settings:
 
     form: str
     reduce: int = 0
+    whiten: bool = False
+    transductive: bool = False
     width: int = 0
     scale: float = 15.0
     learn_scale: bool = False
@@ -70,15 +75,32 @@ def resolve(given: Mapping[str, Any], kind: Literal["pairs", "judgments"]) -> Se
     own = FORMS[form].defaults
     names = Settings.__dataclass_fields__
     said = {name: value for name, value in given.items() if name in names and name != "form" and value is not None}
+    for name, value in said.items():
+        _check_kind(name, value, names[name].default)
+        said[name] = value.item() if isinstance(value, np.generic) else value
     made = Settings(form, **{**own, **said})
     _check(made)
     return made
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Refuse what is not of the kind of the default; a whole number will do where a number is wanted."""
+    if isinstance(default, bool):
+        right, wanted = isinstance(value, bool | np.bool_), "True or False"
+    elif isinstance(default, int):
+        right, wanted = isinstance(value, Integral) and not isinstance(value, bool), "a whole number"
+    else:
+        right, wanted = isinstance(value, Real) and not isinstance(value, bool), "a finite number"
+    if not right or not np.isfinite(value):
+        raise InputError(f"{name} is {wanted}, not {value!r}")
 
 
 def _check(made: Settings) -> None:
     for name in ("reduce", "batch"):
         if getattr(made, name) < 0:
             raise InputError(f"{name} is a number from 0, not {getattr(made, name)}")
+    if not 0 <= made.seed < 2**32:
+        raise InputError(f"seed is a number from 0 to {2**32 - 1}, not {made.seed}")
     for name in ("epochs", "members", "patience"):
         if getattr(made, name) < 1:
             raise InputError(f"{name} is at least 1, not {getattr(made, name)}")

@@ -49,4 +49,4 @@ def within_pair_whitening(differences: Vectors, shrinkage: float) -> NDArray[np.
         raise InputError("the two images of every pair have the same features: there is nothing to learn from them")
     values, turn = np.linalg.eigh(moment)
     spread = (1 - shrinkage) * np.maximum(values, 0) + shrinkage * mean
-    return np.asarray((turn / np.sqrt(spread)) @ turn.T, np.float32)
+    return np.ascontiguousarray((turn / np.sqrt(spread)) @ turn.T, np.float32)

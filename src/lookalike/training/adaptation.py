@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from lookalike.core.lanes import cores
 from lookalike.training.plan import Epoch, OnEpoch, Ops, Plan
 from lookalike.training.tasks import Task
 
@@ -61,10 +62,11 @@ def train_adaptation(
     task : Task
     plan : Plan
     on_epoch : callable
-        Told after every pass.
+        Told after every pass, from the thread that trains: members are trained side by side.
     member : int
         Passed on to `on_epoch`.
     """
+    torch.set_num_threads(min(cores(), torch.get_num_threads()))  # of this thread alone: in a lane its share
     rng = torch.Generator().manual_seed(plan.seed)
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in start.items()}
     log_scale = torch.tensor(math.log(plan.scale), requires_grad=plan.learn_scale)

@@ -61,14 +61,21 @@ class JudgmentTask:
         margin: NDArray[Any],
     ) -> None:
         self._images = torch.stack([torch.as_tensor(rows) for rows in images])
-        votes = (torch.as_tensor(column, dtype=torch.float32) for column in (votes_a, votes_b))
-        self._votes_a, self._votes_b = votes
+        # Copies: the columns of a table may be read-only, which PyTorch warns of.
+        self._votes_a, self._votes_b = (torch.tensor(column, dtype=torch.float32) for column in (votes_a, votes_b))
         self._margin = torch.as_tensor(margin, dtype=torch.float32)
 
     def loss(self, embed: Embed, rows: Any, scale: Any) -> Any:
         """See `lookalike.losses.judgments.two_afc_loss`; an image that is in several rows is mapped once."""
         images, places = torch.unique(self._images[:, rows], return_inverse=True)
         mapped = embed(images)
-        reference, a, b = (mapped[place] for place in places)
-        distance_a, distance_b = (1 - (reference * candidate).sum(1) for candidate in (a, b))
+        reference, a, b = places
+        distance_a, distance_b = (_distances(mapped, reference, candidate) for candidate in (a, b))
         return two_afc_loss(distance_a, distance_b, self._votes_a[rows], self._votes_b[rows], scale, self._margin[rows])
+
+
+def _distances(mapped: Any, reference: Any, candidate: Any) -> Any:
+    """Return ``1 - cosine`` row by row: from all cosines at once, where the rows are more than these."""
+    if len(mapped) ** 2 <= len(reference):
+        return 1 - (mapped @ mapped.T)[reference, candidate]
+    return 1 - (mapped[reference] * mapped[candidate]).sum(1)

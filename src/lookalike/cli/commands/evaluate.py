@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +22,8 @@ from lookalike.core.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-    from lookalike.jobs.evaluate import Evaluation
-    from lookalike.jobs.evaluate_pairs import PairEvaluation
+    from lookalike.jobs.evaluate import Evaluation, Row
+    from lookalike.jobs.evaluate_pairs import PairEvaluation, PairRow
     from lookalike.metrics.two_afc import Accuracy, Difference
 
 
@@ -30,6 +31,10 @@ def evaluate(
     encoder: Annotated[
         list[str] | None,
         typer.Option("--encoder", metavar="NAME", help="An encoder; may be repeated. By default the workspace's."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="A trained model, beside its features; may be repeated."),
     ] = None,
     source: Annotated[
         str | None,
@@ -57,13 +62,15 @@ def evaluate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Hold encoders against people's judgments, or against matched pairs.
+    """Hold encoders and trained models against people's judgments, or against matched pairs.
 
     One leaderboard: the share of votes that each agrees with, its 95% interval clustered by reference, and how far it
     is behind the best on the same questions; with the ceiling that people's disagreement sets, and chance.
 
     With --pairs: aR@1, aR@3 and aR@5, the share of pairs of which one image or the other has its partner among its 1,
     3 or 5 nearest.
+
+    Answers about images that a model was fitted on prove nothing about new ones: their share is told.
     """
     work_offline(offline)
     console = Console(json, quiet)
@@ -73,7 +80,9 @@ def evaluate(
         from lookalike.jobs.evaluate_pairs import evaluate_pairs
 
         with console.progress() as on_progress:
-            matched = evaluate_pairs(workspace, pairs, pair_format, images, encoder or [], plot, on_progress)
+            matched = evaluate_pairs(
+                workspace, pairs, pair_format, images, encoder or [], plot, on_progress, model or []
+            )
         console.result(pairs_as_json(matched), lambda screen: _show_pairs(screen, matched, plot))
         return
     if pair_format is not None or images is not None:
@@ -81,14 +90,20 @@ def evaluate(
     from lookalike.jobs.evaluate import evaluate_workspace
 
     with console.progress() as on_progress:
-        found = evaluate_workspace(workspace, encoder or [], source, context, plot, on_progress)
+        found = evaluate_workspace(workspace, encoder or [], source, context, plot, on_progress, model or [])
     console.result(as_json(found), lambda screen: _show(screen, found, plot))
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
     """Lay a leaderboard out as JSON values; an interval that does not exist is null."""
     rows = [
-        {"model": row.model, **_accuracy(row.accuracy, "accuracy"), "n": row.accuracy.n, "behind": _behind(row.behind)}
+        {
+            "model": row.model,
+            **_accuracy(row.accuracy, "accuracy"),
+            "n": row.accuracy.n,
+            "behind": _behind(row.behind),
+            "seen": row.seen,
+        }
         for row in found.rows
     ]
     return {
@@ -109,6 +124,7 @@ def pairs_as_json(found: PairEvaluation) -> dict[str, Any]:
             "n": row.accuracy.n,
             "recalls": {str(k): _accuracy(recall, "value") for k, recall in row.recalls.items()},
             "behind": _behind(row.behind),
+            "seen": row.seen,
         }
         for row in found.rows
     ]
@@ -144,6 +160,7 @@ def _show(screen: RichConsole, found: Evaluation, plot: Path | None) -> None:
     table.add_row("[dim]chance[/]", f"[dim]{found.chance:.1%}[/]", "", "", "")
     screen.print(table)
     screen.print(f"[dim]{found.judgments:,} judgments of {found.references:,} references[/]")
+    _show_seen(screen, found.rows, "judgments")
     if plot is not None:
         screen.print(Text(f"plot: {plot}"), soft_wrap=True)
 
@@ -166,8 +183,22 @@ def _show_pairs(screen: RichConsole, found: PairEvaluation, plot: Path | None) -
     table.add_row("[dim]chance[/]", chance[0], "", *chance[1:], "", "")
     screen.print(table)
     screen.print(f"[dim]{found.pairs:,} pairs[/]")
+    _show_seen(screen, found.rows, "pairs")
     if plot is not None:
         screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+def _show_seen(screen: RichConsole, rows: Sequence[Row] | Sequence[PairRow], what: str) -> None:
+    """Warn where a model is held against what it was fitted on."""
+    for row in rows:
+        if row.seen:
+            screen.print(
+                f"{row.label} was fitted on images of {row.seen:.0%} of these {what}: its row is no measurement of how "
+                "it does on new ones",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _behind_cells(found: Difference | None) -> tuple[str, str]:

@@ -1,0 +1,113 @@
+"""``lookalike reproduce``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lookalike.cli.console import Console
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from lookalike.jobs.reproduce_tll import Reproduced
+
+app = typer.Typer(help="Do published experiments again.", no_args_is_help=True, rich_markup_mode=None)
+LABELS = {
+    "features": "features as they are",
+    "components": "256 principal components",
+    "peterson": "x ReLU(w) (Peterson et al.)",
+    "original": "ReLU(W x) (the published form)",
+    "ours": "our default, nothing from test pictures",
+}
+
+
+@app.callback()
+def reproduce() -> None:
+    """Do published experiments again."""
+
+
+@app.command("tll")
+def tll(
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The folder with left/ and right/.")],
+    list_: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="TLL_obj.csv, the pairs of the paper; by default all pairs."),
+    ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", metavar="NAME", help="By default CLIP RN50x4 and its five taps; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Where the weights of the encoder are.")
+    ] = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How often pairs are dealt anew.")] = 20,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training pairs.")] = 150,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw aR@1: .png, .svg or .pdf.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Totally Looks Like: what an adaptation function gains (Risser-Maroix et al., 2021).
+
+    Their protocol: mirrored pictures to learn from as well, 256 principal components of all pictures, T = 15, 150
+    passes over all pairs at once, a quarter of the pairs held out, 20 times. The pictures and the list are theirs to
+    give: docs/formats/tll.md says where.
+    """
+    work_offline(offline)
+    from lookalike.jobs.reproduce_tll import reproduce_tll
+
+    console = Console(json, quiet)
+    with console.progress() as on_progress:
+        found = reproduce_tll(workspace, images, list_, encoder or [], weights, runs, epochs, plot, on_progress)
+    console.result(as_json(found), lambda screen: _show(screen, found, plot))
+
+
+def as_json(found: Reproduced) -> dict[str, Any]:
+    """Lay out what came out as JSON values."""
+    return {
+        "rows": {label: row.as_dict() for label, row in found.rows.items()},
+        "encoders": list(found.encoders),
+        "dim": found.dim,
+        "pairs": found.pairs,
+        "runs": found.runs,
+        "epochs": found.epochs,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _show(screen: RichConsole, found: Reproduced, plot: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for heading in ("aR@1", "95% interval", "aR@3", "aR@5"):
+        table.add_column(heading, justify="right")
+    for label, row in found.rows.items():
+        first, *deeper = row.model.values()
+        cells = [f"{first.value:.1%}", f"{first.low:.1%} to {first.high:.1%}", *(f"{one.value:.1%}" for one in deeper)]
+        table.add_row(LABELS[label], *cells)
+    screen.print(table)
+    held = next(iter(found.rows.values()))
+    screen.print(
+        f"[dim]{found.pairs:,} pairs, {found.dim:,} numbers an image; {found.runs} runs of {found.epochs} passes, "
+        f"{held.test:,} pairs held out in each; intervals over pairs; {found.seconds:.0f} s[/]"
+    )
+    for name in found.encoders:
+        screen.print(f"features of {name}", markup=False, soft_wrap=True)
+    if plot is not None:
+        screen.print(Text(f"plot: {plot}"), soft_wrap=True)

@@ -1,0 +1,219 @@
+"""``lookalike train``."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lookalike.cli.console import Console
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
+from lookalike.core.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from lookalike.jobs.train_adaptation import TrainingReport
+    from lookalike.metrics.two_afc import Accuracy
+
+app = typer.Typer(help="Train models on people's answers.", no_args_is_help=True, rich_markup_mode=None)
+PAIRS_ONLY, JUDGMENTS_ONLY = ("pair_format", "images", "runs", "test"), ("source", "context", "by", "folds")
+
+
+@app.callback()
+def train() -> None:
+    """Train models on people's answers."""
+
+
+@app.command("adaptation")
+def adaptation(
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoder",
+            metavar="ENCODER",
+            help="What makes the features; repeat it to put several side by side. By default the workspace's.",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="NAME", help="A set of `lookalike features define`, instead of --encoder."),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option("--pairs", metavar="PATH", help="Matched pairs, instead of the workspace's judgments."),
+    ] = None,
+    pair_format: Annotated[
+        str | None,
+        typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; by default as the path looks."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="PATH", help="Only judgments of this import, named as it was given."),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")
+    ] = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Also learn from the pictures mirrored left to right.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--form", metavar="FORM", help="auto, original, peterson, identity, residual or within."),
+    ] = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A parameter of AdaptationModel, such as epochs=20; may be repeated."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of training, and of dealing what is held out.")] = 0,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="Fit on all answers at once, without holding any out first.")
+    ] = False,
+    runs: Annotated[
+        int | None, typer.Option("--runs", help="Pairs: how often they are dealt anew; 20 by default.")
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option("--test", help="Pairs: the share that is held out; 0.25 by default.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="Judgments: no image (the default), reference, group or question is on both sides.",
+        ),
+    ] = None,
+    folds: Annotated[int | None, typer.Option("--folds", help="Judgments: how many folds; 5 by default.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log the final fit for TensorBoard.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put the model in the place of one of that name.")] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a small map over frozen features, so that distances agree with people.
+
+    It is measured first: models are fitted on a part of the answers and held against the rest, beside the features as
+    they are. The model that is kept is then fitted on all answers.
+    """
+    work_offline(offline)
+    given = {"pair_format": pair_format, "images": images, "runs": runs, "test": test, "source": source,
+             "context": context, "by": by, "folds": folds}  # fmt: skip
+    _check_given(given, pairs is not None, no_measure)
+    from lookalike.jobs.train_adaptation import Measure, WhatFrom, train_adaptation
+
+    said = {key: given[key] for key in ("runs", "test", "by", "folds") if given[key] is not None}
+    console = Console(json, quiet)
+    with console.progress() as on_progress:
+        report = train_adaptation(
+            workspace,
+            name,
+            encoder or [],
+            features,
+            WhatFrom(pairs, pair_format, images, source, context, flips),
+            {"form": form, "seed": seed, **_parameters(set_ or [])},
+            None if no_measure else Measure(**said, seed=seed),  # type: ignore[arg-type]
+            replace,
+            tensorboard,
+            plot,
+            on_progress,
+        )
+    console.result(as_json(report), lambda screen: _show(screen, report, plot))
+
+
+def as_json(report: TrainingReport) -> dict[str, Any]:
+    """Lay a report out as JSON values."""
+    return {
+        "name": report.name,
+        "path": str(report.path),
+        "learned_from": report.kind,
+        "examples": report.examples,
+        "images": report.images,
+        "encoders": list(report.encoders),
+        "dim": report.dim,
+        "settings": report.settings,
+        "measured": None if report.measured is None else report.measured.as_dict(),
+        "history": report.history,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _check_given(given: dict[str, Any], from_pairs: bool, no_measure: bool) -> None:
+    """Refuse options that would do nothing."""
+    names = {name for name, value in given.items() if value is not None}
+    for name in sorted(names & set(JUDGMENTS_ONLY if from_pairs else PAIRS_ONLY)):
+        other = "leave it out with --pairs" if from_pairs else "give --pairs PATH too"
+        raise InputError(f"--{name.replace('_', '-')} is for {'judgments' if from_pairs else 'pairs'}: {other}")
+    for name in sorted(names & {"runs", "test", "by", "folds"} if no_measure else ()):
+        raise InputError(f"--{name} says how to measure: leave it out with --no-measure")
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE``; numbers, true and false are what they look like, all else is text."""
+    parameters = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, not '{text}'")
+        try:
+            parameters[name] = jsonlib.loads(value)
+        except ValueError:
+            parameters[name] = value
+    return parameters
+
+
+def _show(screen: RichConsole, report: TrainingReport, plot: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    screen.print(
+        f"[bold]{report.settings['form']}[/] fitted on {report.examples:,} {report.kind} of {report.images:,} images, "
+        f"{report.dim:,} numbers each, in {report.seconds:.1f} s"
+    )
+    if report.measured is not None:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("held out")
+        for heading in ("model", "95% interval", "features as they are", "95% interval"):
+            table.add_column(heading, justify="right")
+        for measure, ours in report.measured.model.items():
+            table.add_row(_label(measure), *_cells(ours), *_cells(report.measured.plain[measure]))
+        screen.print(table)
+        gain = report.measured.gain
+        screen.print(
+            f"gain {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), p = {gain.p:.4f}"
+        )
+        screen.print(
+            f"[dim]{report.measured.divisions} times fitted on {report.measured.train:,} and held against "
+            f"{report.measured.test:,} others, {report.measured.tested:,} in all[/]"
+        )
+    screen.print(Text(f"model: {report.path}"), soft_wrap=True)
+    if plot is not None:
+        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+def _label(measure: str) -> str:
+    return {"votes": "votes agreed with", "majorities": "majorities agreed with"}.get(measure, measure)
+
+
+def _cells(found: Accuracy) -> tuple[str, str]:
+    return f"{found.value:.1%}", f"{found.low:.1%} to {found.high:.1%}"
