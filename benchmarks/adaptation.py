@@ -9,13 +9,12 @@ weights, the published function, and ours. What was measured is kept in the cach
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from _adaptation_sets import default_cache, encoders, features
 from _report import machine, write_result
 
@@ -74,7 +73,6 @@ def pair_hits(pairs: Pairs, views: list[Features], forms: tuple[str, ...]) -> Ma
     """Return, per form, what every pair scored as a test pair over all runs, and how often it was one (4, n)."""
 
     def work(run: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        torch.set_num_threads(1)
         order = np.random.default_rng([SEED, run]).permutation(len(pairs))
         count = int(TEST * len(pairs))
         test, train = order[:count], pairs.take(np.sort(order[count:]))
@@ -105,28 +103,13 @@ def judged_model(form: str, fold: int) -> SimilarityModel:
     return AdaptationModel(form, reduce=256, seed=fold)
 
 
-def question_folds(judgments: Judgments, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Deal the questions to folds; rows that ask the same one, in whatever order, stay together."""
-    a, b = judgments.candidate_a.astype(np.int64), judgments.candidate_b.astype(np.int64)
-    keys = np.stack([judgments.reference.astype(np.int64), np.minimum(a, b), np.maximum(a, b)])
-    _, question = np.unique(keys, axis=1, return_inverse=True)
-    fold = np.random.default_rng(SEED).permutation(question.max() + 1)[question] % folds
-    for one in range(folds):
-        yield np.flatnonzero(fold != one), np.flatnonzero(fold == one)
-
-
 def judged_distances(study: Study, judgments: Judgments, given: Features, form: str) -> np.ndarray:
     """Return distances of a and b as held-out rows, NaN where a row is in no test side (2, n)."""
-    if study.by == "question":
-        parts = list(question_folds(judgments, study.folds))
-    else:
-        parts = [(part.train_rows, part.test_rows) for part in judgments.split("image", study.folds, SEED)]
+    parts = judgments.split(study.by, study.folds, SEED)
 
     def work(fold: int) -> tuple[np.ndarray, np.ndarray]:
-        torch.set_num_threads(1)
-        train, test = parts[fold]
-        model = judged_model(form, fold).fit(judgments.take(train), given)
-        return test, np.stack(model.distances(judgments.take(test), given))
+        model = judged_model(form, fold).fit(parts[fold].train, given)
+        return parts[fold].test_rows, np.stack(model.distances(parts[fold].test, given))
 
     found = np.full((2, len(judgments)), np.nan)
     for test, distances in in_lanes(work, range(len(parts)), cores()):
@@ -149,8 +132,8 @@ def tll(shared: Path, cache: Path, names: Mapping[str, str]) -> list[str]:
     lines = [
         "## tll",
         "",
-        f"{len(pairs):,} pairs; {RUNS} seeded runs, {int(TEST * len(pairs))} pairs held out in each, mirrored views for "
-        "training; aR@k among the held-out half-set, intervals by bootstrap over pairs. Chance at k = 1: "
+        f"{len(pairs):,} pairs; {RUNS} seeded runs, {int(TEST * len(pairs))} pairs held out in each, mirrored views "
+        "for training; aR@k among the held-out half-set, intervals by bootstrap over pairs. Chance at k = 1: "
         f"{100 * asymmetric_recall_chance(int(TEST * len(pairs)), 1):.2f}%.",
         "",
         "| features | form | aR@1 % | 95% interval | aR@3 % | aR@5 % | above identity | times identity |",
@@ -205,9 +188,9 @@ def judged(study: Study, shared: Path, cache: Path, names: Mapping[str, str]) ->
     lines = [
         f"## {study.name}, by {study.by}",
         "",
-        f"{study.folds} folds by {study.by}: {len(some):,} held-out judgments of {len(set(clusters.tolist())):,} references; "
-        f"ceiling {100 * ceiling(*votes, clusters=clusters).value:.1f}% of votes. The best network alone is {alone[0]}; "
-        "differences to it are paired, on the same judgments, intervals clustered by reference.",
+        f"{study.folds} folds by {study.by}: {len(some):,} held-out judgments of {len(set(clusters.tolist())):,} "
+        f"references; ceiling {100 * ceiling(*votes, clusters=clusters).value:.1f}% of votes. The best network alone "
+        f"is {alone[0]}; differences to it are paired, on the same judgments, intervals clustered by reference.",
         "",
         "| features | form | % of votes | 95% interval | % of majorities | above the best network alone | p |",
         "|---|---|---:|---|---:|---|---:|",
@@ -243,8 +226,8 @@ def main() -> None:
         lines += tll(options.shared, options.cache, names)
     if set(options.only) == {"tll", *QUESTIONS}:
         text = (
-            "What a small map over frozen features gains, on answers that were held out. Settings were chosen on validation "
-            "folds inside training sides; no test side was looked at for them. "
+            "What a small map over frozen features gains, on answers that were held out. Settings were chosen on "
+            "validation folds inside training sides; no test side was looked at for them. "
             f"{machine('numpy', 'torch', 'onnxruntime')}"
         )
         write_result("adaptation.md", "Adaptation functions on real pairs and judgments", text, lines)

@@ -240,6 +240,7 @@ def as_markdown(sections: list[tuple[int, str, list[dict[str, Any]]]]) -> str:
         "last; ours has no dial here but its default. Batches use every core; LanceDB is asked one by one (each query",
         "uses every core). Memory is the resident size gained by opening the index and searching it in a fresh",
         "process, mapped files included; *x raw* divides it by the bytes of the vectors in float16.",
+        "With `--fresh search`, building was timed by the earlier run that built, and all searches by this one.",
     ]
     for count, about, results in sections:
         lines += ["", f"## {count:,} vectors", "", about, "", *table(results)]

@@ -11,24 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lookalike.cli.main import run
-
 Run = Callable[..., tuple[int, str, str]]
 MakePhoto = Callable[..., Path]
-
-
-@pytest.fixture
-def lookalike(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty folder and return its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_index_search_compare_duplicates_as_json(lookalike: Run, photos: Path) -> None:

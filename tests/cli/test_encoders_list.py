@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.main import run
-
 Run = Callable[..., tuple[int, str, str]]
 BIT = "timm--resnetv2_50x1_bit.goog_in21k.safetensors"
 
@@ -40,21 +38,12 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         server.shutdown()
 
 
-@pytest.fixture
-def lookalike(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty folder, with an empty folder of weights."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder of weights."""
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "weights"))
     monkeypatch.setenv("LOOKALIKE_OFFLINE", "0")  # so that what --offline sets is undone
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_the_set_as_json_says_where_every_file_is(lookalike: Run, tmp_path: Path) -> None:

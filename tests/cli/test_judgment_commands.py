@@ -10,25 +10,10 @@ import pytest
 from PIL import Image
 
 from lookalike import Judgments, load_encoder
-from lookalike.cli.main import run
 from lookalike.core.vectors import unit_rows
 from lookalike.jobs.import_judgments import digest
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lookalike(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty folder and return its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def write_answers(path: Path, rows: list[tuple[object, ...]], header: str = "reference,a,b,votes_a,votes_b") -> Path:

@@ -44,7 +44,7 @@ def some_pairs(seed: int = 0, count: int = 30) -> tuple[Pairs, Features]:
     return Pairs.from_ids(names[:count], names[count : 2 * count]), features
 
 
-def some_judgments(seed: int = 0, count: int = 120) -> tuple[Judgments, Features]:
+def some_judgments(seed: int = 0, count: int = 80) -> tuple[Judgments, Features]:
     """Soft votes and grades by the first four of nine numbers, and features of more images, in an order of chance."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(50, 9))

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from checks import CHECKS, Check, some_judgments, some_pairs
 
 EXAMPLES = {"pairs": some_pairs, "judgments": some_judgments}
-QUICK = {"width": 8, "epochs": 3}
+QUICK = {"width": 8, "epochs": 2}
 
 PARAMETERS: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
     "identity": [({}, ["pairs", "judgments"])],
@@ -32,7 +32,7 @@ PARAMETERS: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
         ({"form": "within"}, ["pairs"]),
         ({"form": "within", "reduce": 5, "whiten": True, "shrinkage": 1.0}, ["pairs"]),
         (
-            {"form": "residual", "reduce": 6, "dropout": 0.3, "batch": 7, "validation": 0.3, "seed": 5, **QUICK},
+            {"form": "residual", "reduce": 6, "dropout": 0.3, "batch": 20, "validation": 0.3, "seed": 5, **QUICK},
             ["pairs", "judgments"],
         ),
         (

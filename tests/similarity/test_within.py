@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError
 from lookalike.core.features import Features
+from lookalike.core.vectors import unit_rows
 from lookalike.judgments.pairs import Pairs
 from lookalike.metrics.asymmetric import match_ranks_of_vectors
 from lookalike.similarity.adaptation import AdaptationModel
@@ -123,5 +124,10 @@ def test_mirrored_pictures_are_more_differences() -> None:
     twice = AdaptationModel("within").fit(pairs, features, flipped=features).transform(features)
     np.testing.assert_allclose(twice, alone, atol=1e-5)
     noise = np.random.default_rng(0).normal(size=features.vectors.shape)
-    other = AdaptationModel("within").fit(pairs, features, Features(features.ids, features.vectors + noise))
-    assert np.abs(other.transform(features) - alone).max() > 0.01
+    mirrored = Features(features.ids, features.vectors + noise)
+    model = AdaptationModel("within", reduce=0).fit(pairs, features, mirrored)
+    left, right = ([view.vectors[view.rows(ids)] for view in (features, mirrored)] for ids in (pairs.left, pairs.right))
+    apart = np.concatenate([left[0] - right[0], left[0] - right[1], left[1] - right[0], left[1] - right[1]])
+    expected = unit_rows(features.vectors @ within_pair_whitening(apart, 0.5))
+    np.testing.assert_allclose(model.transform(features), expected, atol=1e-5)
+    assert np.abs(expected - AdaptationModel("within", reduce=0).fit(pairs, features).transform(features)).max() > 0.01

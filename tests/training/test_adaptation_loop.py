@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -14,10 +15,12 @@ torch = pytest.importorskip("torch")
 
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, cross_entropy  # noqa: E402
 
+from lookalike.core.lanes import in_lanes  # noqa: E402
 from lookalike.similarity.forms import FORMS  # noqa: E402
 from lookalike.training.adaptation import Trained, train_adaptation  # noqa: E402
 from lookalike.training.plan import Epoch, Ops, Plan, untold  # noqa: E402
 from lookalike.training.tasks import JudgmentTask, PairTask, Task  # noqa: E402
+from lookalike.training.threads import share_of_threads  # noqa: E402
 
 LENGTH, WIDTH = 6, 10
 NONE = np.arange(0)
@@ -99,14 +102,17 @@ def plain_loop(
 ) -> tuple[dict[str, Any], float, list[float]]:
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in start_of(form).items()}
     log_scale = torch.tensor(math.log(plan.scale), requires_grad=True)
-    learned = [*weights.values(), log_scale] if plan.learn_scale else [*weights.values()]
-    optimiser = torch.optim.AdamW(learned, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    optimisers = [torch.optim.AdamW(list(weights.values()), lr=plan.learning_rate, weight_decay=plan.weight_decay)]
+    if plan.learn_scale:  # a scale pulled towards 1 would be no regulariser
+        optimisers.append(torch.optim.AdamW([log_scale], lr=plan.learning_rate, weight_decay=0.0))
     losses = []
     for _ in range(plan.epochs):
-        optimiser.zero_grad()
         loss = sum(loss_of(forward(form, torch.tensor(view), weights), log_scale.exp()) for view in views) / len(views)
+        for optimiser in optimisers:
+            optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         losses.append(loss.item())
     return {name: value.detach().numpy() for name, value in weights.items()}, log_scale.exp().item(), losses
 
@@ -321,3 +327,18 @@ def test_the_loss_told_is_the_mean_over_steps() -> None:
     assert [len(rows) for rows in task.rows] == [2] * 4
     expected = 1 - np.cos(targets).mean()
     assert [epoch["loss"] for epoch in trained.history] == pytest.approx([expected] * 2, abs=1e-6)
+
+
+def test_a_lane_takes_its_share_of_threads_and_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    torch.set_num_threads(4)  # `one_thread` puts back what was there
+
+    def work(_: int) -> int:
+        with share_of_threads(), share_of_threads():
+            return int(torch.get_num_threads())
+
+    assert list(in_lanes(work, range(6), lanes=3)) == [2] * 6
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == torch.get_num_threads() == 4
+    with share_of_threads():
+        assert torch.get_num_threads() == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 
 __all__ = ["symmetric_cross_entropy"]
 
@@ -65,6 +66,7 @@ class _OneExponential(torch.autograd.Function):  # type: ignore[misc]
         return (rows.log() / 2 + columns.log() / 2 + scale - scale * own).mean()
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(context: Any, gradient: Any) -> tuple[Any, Any, Any]:
         left, right, scale, own, shifted, rows, columns = context.saved_tensors
         if context.needs_input_grad[2]:

@@ -64,7 +64,8 @@ class AdaptationModel(SimilarityModel):
     learning_rate, weight_decay : float, optional
         Of AdamW.
     validation : float
-        Share of the examples kept for early stopping; 0 for none.
+        Share of the pairs kept for early stopping; 0 for none. Of judgments, one of ``round(1 / validation)`` folds by
+        image: fewer rows than that share, and no image of them is trained on.
     patience : int
         Epochs without a lower validation loss before it stops; the best weights are kept.
     grade_margin : float

@@ -1,4 +1,4 @@
-"""Train an adaptation function on matched pairs or on judgments: one loop, in sight."""
+"""Train a map over frozen features on matched pairs or on judgments: one loop, in sight."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from lookalike.core.lanes import cores
 from lookalike.training.plan import Epoch, OnEpoch, Ops, Plan
 from lookalike.training.tasks import Task
+from lookalike.training.threads import share_of_threads
 
 __all__ = ["Formula", "Trained", "train_adaptation"]
 
@@ -66,14 +66,27 @@ def train_adaptation(
     member : int
         Passed on to `on_epoch`.
     """
-    torch.set_num_threads(min(cores(), torch.get_num_threads()))  # of this thread alone: in a lane its share
+    with share_of_threads():
+        return _train(formula, start, views, task, plan, on_epoch, member)
+
+
+def _train(
+    formula: Formula,
+    start: Mapping[str, NDArray[Any]],
+    views: Sequence[NDArray[Any]],
+    task: Task,
+    plan: Plan,
+    on_epoch: OnEpoch,
+    member: int,
+) -> Trained:
     rng = torch.Generator().manual_seed(plan.seed)
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in start.items()}
     log_scale = torch.tensor(math.log(plan.scale), requires_grad=plan.learn_scale)
     rows = [torch.as_tensor(view) for view in views]
     train_rows, validation_rows = torch.as_tensor(plan.train_rows), torch.as_tensor(plan.validation_rows)
     learned = [*weights.values(), *([log_scale] if plan.learn_scale else [])]
-    optimiser = torch.optim.AdamW(learned, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    groups = [{"params": list(weights.values())}, {"params": learned[len(weights) :], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups[: 1 + plan.learn_scale], plan.learning_rate, weight_decay=plan.weight_decay)
 
     def drop(x: Any) -> Any:
         kept = torch.empty_like(x).bernoulli_(1 - plan.dropout, generator=rng)
@@ -81,19 +94,20 @@ def train_adaptation(
 
     def loss_of(some: Any, ops: Ops) -> Any:
         def embed(view: Any) -> Callable[[Any], Any]:
-            return lambda images: torch.nn.functional.normalize(formula(view[images], weights, ops))
+            return lambda images: formula(view[images], weights, ops)
 
         scale = log_scale.exp() if plan.learn_scale else plan.scale
-        return torch.stack([task.loss(embed(view), some, scale) for view in rows]).mean()
+        return torch.stack([task.loss(embed(view), some, scale, weights) for view in rows]).mean()
 
     training = Ops(torch.relu, drop) if plan.dropout else PLAIN
+    begun = {name: value.detach().clone() for name, value in weights.items()} if plan.pull else {}
     history, best = [], _Best(plan.patience)
     for epoch in range(1, plan.epochs + 1):
         losses = []
         for some in _batches(train_rows, plan.batch, rng):
             loss = loss_of(some, training)
             optimiser.zero_grad()
-            loss.backward()
+            (loss + _pulled(weights, begun, plan.pull / len(train_rows))).backward()
             optimiser.step()
             losses.append(float(loss.detach()))
         with torch.no_grad():
@@ -101,11 +115,16 @@ def train_adaptation(
         done = Epoch(member, epoch, plan.epochs, sum(losses) / len(losses), held, float(log_scale.detach().exp()))
         history.append(asdict(done))
         on_epoch(done)
-        if held is not None and best.is_over(held, learned):
+        if held is not None and plan.keep == "best" and best.is_over(held, learned):
             break
     best.put_back(learned)
     found = {name: value.detach().numpy() for name, value in weights.items()}
     return Trained(found, float(log_scale.detach().exp()), history)
+
+
+def _pulled(weights: Mapping[str, Any], begun: Mapping[str, Any], strength: float) -> Any:
+    """Return what it costs to have gone away from where the weights began."""
+    return strength / 2 * sum(((weights[name] - value) ** 2).sum() for name, value in begun.items())
 
 
 class _Best:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Plan:
     batch : int
         Rows a step; 0 for all.
     learning_rate, weight_decay : float
-        Of AdamW (Loshchilov and Hutter, 2019).
+        Of AdamW (Loshchilov and Hutter, 2019); the scale does not decay.
     scale : float
         What cosines, or differences of distances, are multiplied by in the loss.
     learn_scale : bool
@@ -51,6 +51,11 @@ class Plan:
     patience : int
         Epochs without a lower validation loss before it stops.
     seed : int
+    pull : float
+        Weight of ``|weights - start|^2 / 2`` beside the sum of the losses of all training rows: as in a Gaussian prior
+        around the start, more rows move the weights further.
+    keep : {"best", "last"}
+        Weights of the lowest validation loss, which also ends the training early, or of the last epoch.
     """
 
     epochs: int
@@ -64,6 +69,8 @@ class Plan:
     validation_rows: NDArray[np.int64]
     patience: int
     seed: int
+    pull: float = 0.0
+    keep: Literal["best", "last"] = "best"
 
 
 @dataclass(frozen=True, slots=True)

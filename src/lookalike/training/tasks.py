@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from lookalike.losses.judgments import two_afc_loss
 from lookalike.losses.matching import symmetric_cross_entropy
@@ -14,14 +15,14 @@ from lookalike.losses.matching import symmetric_cross_entropy
 __all__ = ["Embed", "JudgmentTask", "PairTask", "Task"]
 
 Embed: TypeAlias = Callable[[Any], Any]
-"""Unit rows of some images, int64 (m,) to float (m, D), with gradients."""
+"""What the map makes of some images, int64 (m,) to float (m, D), with gradients; not scaled to length 1."""
 
 
 class Task(Protocol):
     """Rows that a loss can be taken of."""
 
-    def loss(self, embed: Embed, rows: Any, scale: Any) -> Any:
-        """Return the mean loss of some rows, int64 (m,): a float tensor ()."""
+    def loss(self, embed: Embed, rows: Any, scale: Any, weights: Mapping[str, Any]) -> Any:
+        """Return the mean loss of some rows, int64 (m,): a float tensor (). Of the weights it may have some of its own."""
 
 
 class PairTask:
@@ -36,9 +37,9 @@ class PairTask:
     def __init__(self, left: NDArray[Any], right: NDArray[Any]) -> None:
         self._left, self._right = torch.as_tensor(left), torch.as_tensor(right)
 
-    def loss(self, embed: Embed, rows: Any, scale: Any) -> Any:
+    def loss(self, embed: Embed, rows: Any, scale: Any, weights: Mapping[str, Any]) -> Any:  # noqa: ARG002 no own ones
         """See `lookalike.losses.matching.symmetric_cross_entropy`."""
-        return symmetric_cross_entropy(embed(self._left[rows]), embed(self._right[rows]), scale)
+        return symmetric_cross_entropy(*(normalize(embed(side[rows])) for side in (self._left, self._right)), scale)
 
 
 class JudgmentTask:
@@ -65,10 +66,10 @@ class JudgmentTask:
         self._votes_a, self._votes_b = (torch.tensor(column, dtype=torch.float32) for column in (votes_a, votes_b))
         self._margin = torch.as_tensor(margin, dtype=torch.float32)
 
-    def loss(self, embed: Embed, rows: Any, scale: Any) -> Any:
+    def loss(self, embed: Embed, rows: Any, scale: Any, weights: Mapping[str, Any]) -> Any:  # noqa: ARG002 no own ones
         """See `lookalike.losses.judgments.two_afc_loss`; an image that is in several rows is mapped once."""
         images, places = torch.unique(self._images[:, rows], return_inverse=True)
-        mapped = embed(images)
+        mapped = normalize(embed(images))
         reference, a, b = places
         distance_a, distance_b = (_distances(mapped, reference, candidate) for candidate in (a, b))
         return two_afc_loss(distance_a, distance_b, self._votes_a[rows], self._votes_b[rows], scale, self._margin[rows])

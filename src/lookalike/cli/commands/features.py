@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.cli.console import Console
-from lookalike.cli.options import DEFAULT_WORKSPACE, JsonOption, QuietOption, WorkspaceOption
+from lookalike.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OfflineOption,
+    QuietOption,
+    WorkspaceOption,
+    work_offline,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -34,6 +41,7 @@ def define(
     ],
     replace: Annotated[bool, typer.Option("--replace", help="Give the name to other encoders than before.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -41,6 +49,7 @@ def define(
 
     Each is loaded once, to see that it can be. Weights that are not here are downloaded.
     """
+    work_offline(offline)
     from lookalike.jobs.features import define_features
 
     made = define_features(workspace, name, encoder, replace)
@@ -71,6 +80,7 @@ def compute(
         bool, typer.Option("--flipped", help="Also of the pictures mirrored left to right, to train with.")
     ] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -79,6 +89,7 @@ def compute(
     What is there already is left alone; stopped at any moment, the next run goes on where this one was. Images that
     cannot be read are listed with the reason; the exit code is then 1.
     """
+    work_offline(offline)
     from lookalike.jobs.features import compute_features
 
     console = Console(json, quiet)
