@@ -100,7 +100,8 @@ def judged_model(form: str, fold: int) -> SimilarityModel:
         return IdentityModel()
     if form == "components":
         return AdaptationModel("identity", reduce=256)
-    return AdaptationModel(form, reduce=256, seed=fold)
+    steps = {} if form == "residual" else {"epochs": 10, "batch": 2048}  # the published ones are for pairs
+    return AdaptationModel(form, reduce=256, seed=fold, **steps)
 
 
 def judged_distances(study: Study, judgments: Judgments, given: Features, form: str) -> np.ndarray:
