@@ -69,7 +69,8 @@ def test_pairs_from_training_to_evaluation(lookalike: Run, pair_folder: Path, ne
 
 
 def test_judgments_from_training_to_evaluation(lookalike: Run, judged: Path, tmp_path: Path) -> None:
-    options = ("--form", "residual", "--set", "epochs=2", "--set", "members=2", "--set", "reduce=8", "--by", "reference")
+    options = ("--form", "residual", "--by", "reference")
+    options += ("--set", "epochs=2", "--set", "members=2", "--set", "reduce=8")
     logs, plot = tmp_path / "logs", tmp_path / "losses.svg"
     code, out, _ = lookalike(
         "train", "adaptation", "--name", "taste", *options, "--tensorboard", logs, "--plot", plot, "--json"

@@ -224,7 +224,7 @@ class Recorder:
         self.rows: list[list[int]] = []
         self.mapped: list[Any] = []
 
-    def loss(self, embed: Any, rows: Any, scale: Any) -> Any:
+    def loss(self, embed: Any, rows: Any, scale: Any, weights: Any) -> Any:
         self.rows.append(rows.tolist())
         self.mapped.append(embed(rows))
         return 1 - self.mapped[-1][:, 0].mean()

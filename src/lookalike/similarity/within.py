@@ -28,8 +28,8 @@ def within_pair_whitening(differences: Vectors, shrinkage: float) -> NDArray[np.
     Returns
     -------
     float32 (d, d)
-        Symmetric. Mapped differences have a mean squared length of ``d`` at shrinkage 1, and less below it where they lie
-        in few directions.
+        Symmetric. Mapped differences have a mean squared length of ``d`` at shrinkage 1, and less below it where they
+        lie in few directions.
 
     Raises
     ------

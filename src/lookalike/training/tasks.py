@@ -22,7 +22,7 @@ class Task(Protocol):
     """Rows that a loss can be taken of."""
 
     def loss(self, embed: Embed, rows: Any, scale: Any, weights: Mapping[str, Any]) -> Any:
-        """Return the mean loss of some rows, int64 (m,): a float tensor (). Of the weights it may have some of its own."""
+        """Return the mean loss of some rows, int64 (m,): a float tensor (). Some weights may be the task's own."""
 
 
 class PairTask:
