@@ -39,7 +39,8 @@ class PairTask:
 
     def loss(self, embed: Embed, rows: Any, scale: Any, weights: Mapping[str, Any]) -> Any:  # noqa: ARG002 no own ones
         """See `lookalike.losses.matching.symmetric_cross_entropy`."""
-        return symmetric_cross_entropy(*(normalize(embed(side[rows])) for side in (self._left, self._right)), scale)
+        left, right = (normalize(embed(side[rows])) for side in (self._left, self._right))
+        return symmetric_cross_entropy(left, right, scale)
 
 
 class JudgmentTask:
