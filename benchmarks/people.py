@@ -18,8 +18,9 @@ from pathlib import Path
 from _report import RESULTS, machine, write_result
 
 from lookalike.core.progress import Progress
-from lookalike.jobs.evaluate import Evaluation, evaluate_workspace
+from lookalike.jobs.evaluate import evaluate_workspace
 from lookalike.jobs.import_judgments import import_judgments
+from lookalike.jobs.leaderboard import Evaluation
 
 SETS = {
     "food-taste": ("triplets.csv", "does the dish taste closer to A or to B"),

@@ -34,8 +34,14 @@ COMMANDS = (
     "features list",
     "features compute",
     "train adaptation",
+    "combine",
+    "report",
+    "train context",
+    "train global",
+    "train finetune",
     "models",
     "reproduce tll",
+    "reproduce cosis",
     "serve",
 )
 

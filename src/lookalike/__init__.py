@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from lookalike.embedding.encoder import list_encoders as list_encoders
     from lookalike.embedding.encoder import load_encoder as load_encoder
     from lookalike.embedding.features import embed as embed
+    from lookalike.ensembles.gate import GateEnsemble as GateEnsemble
+    from lookalike.ensembles.grid import GridEnsemble as GridEnsemble
+    from lookalike.ensembles.mlp import MLPEnsemble as MLPEnsemble
+    from lookalike.ensembles.saving import load_ensemble as load_ensemble
+    from lookalike.ensembles.saving import save_ensemble as save_ensemble
+    from lookalike.ensembles.vote import VoteEnsemble as VoteEnsemble
     from lookalike.judgments.pairs import Pairs as Pairs
     from lookalike.judgments.readers import read_judgments as read_judgments
     from lookalike.judgments.readers import read_pairs as read_pairs
@@ -26,27 +32,37 @@ if TYPE_CHECKING:
     from lookalike.metrics.two_afc import Accuracy as Accuracy
     from lookalike.metrics.two_afc import two_afc_accuracy as two_afc_accuracy
     from lookalike.similarity.adaptation import AdaptationModel as AdaptationModel
+    from lookalike.similarity.context import ContextModel as ContextModel
     from lookalike.similarity.identity import IdentityModel as IdentityModel
     from lookalike.similarity.saving import load_model as load_model
     from lookalike.similarity.saving import save_model as save_model
+    from lookalike.similarity.selected import SelectedModel as SelectedModel
 
 _HOMES = {
     "Accuracy": "metrics.two_afc",
     "AdaptationModel": "similarity.adaptation",
     "Collection": "embedding.collection",
+    "ContextModel": "similarity.context",
     "Encoder": "embedding.encoder",
     "Features": "core.features",
+    "GateEnsemble": "ensembles.gate",
+    "GridEnsemble": "ensembles.grid",
     "IdentityModel": "similarity.identity",
     "ImageDecodeError": "core.errors",
     "Judgments": "judgments.table",
     "LookalikeError": "core.errors",
+    "MLPEnsemble": "ensembles.mlp",
     "Pairs": "judgments.pairs",
+    "SelectedModel": "similarity.selected",
+    "VoteEnsemble": "ensembles.vote",
     "embed": "embedding.features",
     "list_encoders": "embedding.encoder",
     "load_encoder": "embedding.encoder",
+    "load_ensemble": "ensembles.saving",
     "load_model": "similarity.saving",
     "read_judgments": "judgments.readers",
     "read_pairs": "judgments.readers",
+    "save_ensemble": "ensembles.saving",
     "save_model": "similarity.saving",
     "two_afc_accuracy": "metrics.two_afc",
 }
@@ -55,19 +71,27 @@ __all__ = [
     "Accuracy",
     "AdaptationModel",
     "Collection",
+    "ContextModel",
     "Encoder",
     "Features",
+    "GateEnsemble",
+    "GridEnsemble",
     "IdentityModel",
     "ImageDecodeError",
     "Judgments",
     "LookalikeError",
+    "MLPEnsemble",
     "Pairs",
+    "SelectedModel",
+    "VoteEnsemble",
     "embed",
     "list_encoders",
     "load_encoder",
+    "load_ensemble",
     "load_model",
     "read_judgments",
     "read_pairs",
+    "save_ensemble",
     "save_model",
     "two_afc_accuracy",
 ]

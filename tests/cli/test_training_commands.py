@@ -99,6 +99,33 @@ def test_judgments_from_training_to_evaluation(lookalike: Run, judged: Path, tmp
     assert rows["taste"]["seen"] == 1.0
 
 
+def test_search_and_compare_by_a_model(lookalike: Run, judged: Path, photos: Path, tmp_path: Path) -> None:
+    train = ("train", "adaptation", "--name", "taste", "--set", "epochs=2", "--set", "members=1", "--by", "reference")
+    trained = json.loads(lookalike(*train, "--json")[1])
+    lookalike("index", photos, "--quiet")
+    query = photos / "a" / "000.jpg"
+    code, out, _ = lookalike("search", query, "--model", "taste", "-k", 30, "--sheet", tmp_path / "s.png", "--json")
+    hits = json.loads(out)["results"]
+    assert code == 0
+    assert (tmp_path / "s.png").is_file()
+    assert len(hits) == 24
+    assert (hits[0]["image"], round(hits[0]["distance"], 5)) == ("a/000.jpg", 0)
+    assert [hit["distance"] for hit in hits] == sorted(hit["distance"] for hit in hits)
+    for hit in (hits[1], hits[-1]):
+        pair = (query, photos / hit["image"], photos / hits[5]["image"], "--model", "taste", "--json")
+        found = json.loads(lookalike("compare", *pair)[1])
+        assert found["distance_a"] == pytest.approx(hit["distance"], abs=1e-5)
+        assert found["distance_b"] == pytest.approx(hits[5]["distance"], abs=1e-5)
+        gap = found["distance_a"] - found["distance_b"]
+        temperature = trained["measured"]["temperature"] or 0.1
+        assert found["probability_a"] == pytest.approx(1 / (1 + np.exp(gap / temperature)), abs=1e-4)
+    code, _, err = lookalike("compare", query, query, query, "--model", "taste", "--encoder", "classic")
+    assert (code, err.count("\n")) == (2, 1)
+    (photos / "a" / "003.jpg").unlink()
+    assert len(json.loads(lookalike("search", query, "--model", "taste", "-k", 30, "--json")[1])["results"]) == 23
+    assert lookalike("search", tmp_path / "none.jpg", "--model", "taste")[0] == 2
+
+
 def test_a_model_is_replaced_only_if_told(lookalike: Run, judged: Path) -> None:
     train = ("train", "adaptation", "--name", "plain", "--form", "identity", "--no-measure", "--quiet")
     code, out, _ = lookalike(*train, "--json")

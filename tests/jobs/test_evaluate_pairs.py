@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lookalike import Features, Pairs
 from lookalike.core.errors import InputError
 from lookalike.core.vectors import unit_rows
-from lookalike.jobs.evaluate import short_name
 from lookalike.jobs.evaluate_pairs import DEPTHS, evaluate_pairs, guess_format, pair_files, pair_leaderboard
+from lookalike.jobs.leaderboard import short_name
 
 
 def make_pairs(count: int) -> Pairs:

@@ -359,7 +359,7 @@ def check_saved_models_give_the_same_bits(model: SimilarityModel, examples: Exam
         path = save_model(fitted, Path(folder) / "model")
         loaded = load_model(path)
     assert type(loaded) is type(fitted)
-    assert loaded.get_params() == fitted.get_params()
+    assert loaded.card_parameters() == fitted.card_parameters()
     same_fit(loaded, fitted)
     np.testing.assert_array_equal(loaded.transform(features), fitted.transform(features))
     for name, value in vars(fitted).items():

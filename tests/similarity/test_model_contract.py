@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lookalike.similarity.adaptation import AdaptationModel
 from lookalike.similarity.forms import FORMS
 from lookalike.similarity.kinds import MODELS
 from lookalike.similarity.model import SimilarityModel
@@ -22,6 +23,18 @@ QUICK = {"width": 8, "epochs": 2}
 
 PARAMETERS: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
     "identity": [({}, ["pairs", "judgments"])],
+    "selected": [
+        ({}, ["pairs"]),
+        ({"columns": (2, 6)}, ["pairs", "judgments"]),
+        ({"model": AdaptationModel("within", reduce=3), "columns": (1, 7)}, ["pairs"]),
+    ],
+    "context": [
+        ({**QUICK}, ["judgments"]),
+        ({"members": 3, "dropout": 0.3, "batch": 20, "validation": 0.3, "seed": 5, **QUICK}, ["judgments"]),
+        ({"head": "concatenated", "reduce": 5, "pull": 2.0, "keep": "last", **QUICK}, ["judgments"]),
+        ({"mode": "published", **QUICK}, ["judgments"]),
+        ({"mode": "published", "triplet_on": "layer", "learning_rate": 0.01, **QUICK}, ["judgments"]),
+    ],
     "adaptation": [
         ({"form": "auto", **QUICK}, ["pairs", "judgments"]),
         ({"form": "identity"}, ["pairs", "judgments"]),
@@ -51,7 +64,9 @@ CASES = [
 ]
 
 
-def needs_torch(parameters: dict[str, Any], kind: str) -> bool:
+def needs_torch(name: str, parameters: dict[str, Any], kind: str) -> bool:
+    if name == "context":
+        return True
     form = parameters.get("form")
     return kind == "judgments" if form == "auto" else bool(form and FORMS[form].shapes)
 
@@ -78,7 +93,7 @@ def test_every_model_and_every_form_is_checked() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[len("check_") :])
 @pytest.mark.parametrize(("name", "parameters", "kind"), CASES)
 def test_contract(name: str, parameters: dict[str, Any], kind: str, check: Check) -> None:
-    if needs_torch(parameters, kind):
+    if needs_torch(name, parameters, kind):
         pytest.importorskip("torch")
     model: SimilarityModel = MODELS[name](**parameters)
     check(model, *EXAMPLES[kind]())

@@ -14,20 +14,24 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.commands import (
+    combine,
     compare,
     demo,
     duplicates,
     encoders,
     evaluate,
     features,
+    finetune,
     import_,
     index,
     judgments,
     models,
+    report,
     reproduce,
     search,
     serve,
     train,
+    train_context,
 )
 from lookalike.core.errors import LookalikeError
 from lookalike.core.version import __version__
@@ -50,8 +54,13 @@ app.command()(compare.compare)
 app.command()(duplicates.duplicates)
 app.command("import")(import_.import_)
 app.command()(evaluate.evaluate)
+app.command()(combine.combine)
+app.command()(report.report)
 app.command()(models.models)
 app.command()(serve.serve)
+train.app.command("context")(train_context.context)
+train.app.command("global")(train_context.global_)
+train.app.command("finetune")(finetune.finetune)
 app.add_typer(train.app, name="train")
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(judgments.app, name="judgments")

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from lookalike.core.errors import InputError
+
 __all__ = [
     "DEFAULT_WORKSPACE",
+    "ByOption",
+    "ContextOption",
     "EncoderOption",
+    "FoldsOption",
     "JsonOption",
+    "ModelOption",
     "OfflineOption",
     "QuietOption",
+    "SetOption",
+    "SourceOption",
     "WorkspaceOption",
+    "check_one",
+    "parameters_of",
     "work_offline",
 ]
 
@@ -36,12 +48,61 @@ EncoderOption = Annotated[
         "the workspace was indexed with.",
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="A trained model or an ensemble of the workspace, by name."),
+]
+SourceOption = Annotated[
+    str | None,
+    typer.Option("--source", metavar="PATH", help="Only judgments of this import, named as it was given."),
+]
+ContextOption = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")]
+ByOption = Annotated[
+    str,
+    typer.Option("--by", metavar="WHAT", help="What folds do not share: image, reference, group or question."),
+]
+FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="How many.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as seed=1; may be repeated."),
+]
 OfflineOption = Annotated[
     bool,
     typer.Option(
         "--offline", help="Download nothing: weights come from this machine. LOOKALIKE_OFFLINE=1 does the same."
     ),
 ]
+
+
+def check_one(encoder: str | None, model: str | None) -> None:
+    """Raise an `InputError` where both an encoder and a model are given: a model has its own encoders.
+
+    Examples
+    --------
+    >>> check_one("classic", None)
+    """
+    if encoder is not None and model is not None:
+        raise InputError("give --encoder or --model, not both: a model says itself which features it takes")
+
+
+def parameters_of(given: Sequence[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE`` each; numbers, true, false, null and lists are what they look like, all else is text.
+
+    Examples
+    --------
+    >>> parameters_of(["epochs=20", "form=residual", "learn_scale=true"])
+    {'epochs': 20, 'form': 'residual', 'learn_scale': True}
+    """
+    parameters = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, not '{text}'")
+        try:
+            parameters[name] = json.loads(value)
+        except ValueError:
+            parameters[name] = value
+    return parameters
 
 
 def work_offline(offline: bool) -> None:

@@ -17,14 +17,26 @@ from lookalike.core.features import Features
 from lookalike.core.files import read_json, write_json
 from lookalike.core.names import check_name, is_name
 from lookalike.core.progress import OnProgress, silent
+from lookalike.core.types import Vectors
+from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.encoder import load_encoder
+from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
 from lookalike.embedding.feature_cache import cached_features, unit_features
 from lookalike.encoders.load import PLAIN
 from lookalike.encoders.name import parse_name
 from lookalike.images.folder import Rejected
 
-__all__ = ["ComputedSet", "FeatureSet", "compute_set", "define", "fingerprint", "names", "read", "set_features"]
+__all__ = [
+    "ComputedSet",
+    "FeatureSet",
+    "compute_set",
+    "define",
+    "encode_set",
+    "fingerprint",
+    "names",
+    "read",
+    "set_features",
+]
 
 FORMAT = 1
 VERSION = 1
@@ -189,20 +201,40 @@ def compute_set(
     ImageDecodeError, UnknownNameError, EncoderError, StorageError
     """
     images = dict(images)
-    parts: dict[str, Features] = {}
+    parts: list[Features] = []
     fingerprints: list[str] = []
     for name in feature_set.encoders:
         encoder = load_encoder(name)
         features = cached_features if _is_tapped(encoder.name) else unit_features
         refused: list[Rejected] | None = None if rejected is None else []
-        parts[name] = features(workspace, encoder, images, on_progress, flipped, refused)
+        parts.append(features(workspace, encoder, images, on_progress, flipped, refused))
         fingerprints.append(encoder.spec.fingerprint)
         for entry in refused or ():
             del images[entry.path]  # the encoders that follow need not try
         if rejected is not None:
             rejected += refused or ()
-    dims = {name: part.vectors.shape[1] for name, part in parts.items()}
-    return ComputedSet(_side_by_side(list(parts.values())), dims, _hash(fingerprints))
+    dims = {name: part.vectors.shape[1] for name, part in zip(feature_set.encoders, parts, strict=True)}
+    return ComputedSet(_side_by_side(parts), dims, _hash(fingerprints))
+
+
+def encode_set(encoders: Sequence[Encoder], images: Sequence[ImageLike]) -> Vectors:
+    """Encode a few pictures by several encoders and put the features side by side, as `compute_set` does; keep nothing.
+
+    Returns
+    -------
+    float32 (N, D)
+
+    Raises
+    ------
+    ImageDecodeError
+
+    Examples
+    --------
+    >>> encode_set([load_encoder("classic")], [np.zeros((64, 64, 3), np.uint8)]).shape[0]
+    1
+    """
+    parts = [(encoder.name, encoder.encode(images)) for encoder in encoders]
+    return np.concatenate([part if _is_tapped(name) else unit_rows(part) for name, part in parts], axis=1)
 
 
 def fingerprint(feature_set: FeatureSet) -> str:

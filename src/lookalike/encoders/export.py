@@ -6,6 +6,7 @@ This module imports torch.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,7 @@ from lookalike.encoders.exportable import exportable, silence
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.onnx import OnnxEncoder
 
-__all__ = ["LARGEST_ERROR", "Parity", "export_onnx", "parity_pictures"]
+__all__ = ["LARGEST_ERROR", "Parity", "card_entries", "export_onnx", "parity_pictures"]
 
 LARGEST_ERROR = 1e-4
 """Beyond which an exported network is not the same network."""
@@ -57,7 +58,7 @@ class Parity:
     bytes: int
 
 
-def export_onnx(encoder: NetworkEncoder, path: Path) -> Parity:
+def export_onnx(encoder: NetworkEncoder, path: Path, more: Mapping[str, Any] | None = None) -> Parity:
     """Write an encoder as an ONNX file with its card, and make sure that it gives the same features.
 
     Taps, pooling and the scaling of taps are part of the file; numbers have 32 bits, whatever the encoder runs in.
@@ -67,6 +68,8 @@ def export_onnx(encoder: NetworkEncoder, path: Path) -> Parity:
     encoder : NetworkEncoder
     path : Path
         Ends in ``.onnx``. The card is written beside it, with ``.json`` in its place. Both appear whole, or not at all.
+    more : mapping, optional
+        JSON values that stand on the card too, such as what the network was measured to do.
 
     Raises
     ------
@@ -99,16 +102,16 @@ def export_onnx(encoder: NetworkEncoder, path: Path) -> Parity:
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > LARGEST_FILE:
         raise EncoderError(f"{encoder.spec.name}: {size / 1e9:.1f} GB of weights; one ONNX file holds 2 GB")
-    card = path.with_suffix(".json")
+    card = {**card_entries(encoder), "output": "features", **(more or {})}
     with write_aside(path) as aside:
         aside_card = aside.with_suffix(".json")
         try:
             _write(module, encoder, aside)
-            write_json(aside_card, _card(encoder))
+            write_json(aside_card, card)
             parity = _compare(module, encoder, aside, path)
         finally:
             aside_card.unlink(missing_ok=True)
-        write_json(card, _card(encoder))
+        write_json(path.with_suffix(".json"), card)
     return parity
 
 
@@ -162,14 +165,14 @@ def _write(module: torch.nn.Module, encoder: NetworkEncoder, path: Path) -> None
         raise EncoderError(f"{encoder.spec.name}: cannot be written as ONNX: {reason}") from error
 
 
-def _card(encoder: NetworkEncoder) -> dict[str, Any]:
+def card_entries(encoder: NetworkEncoder) -> dict[str, Any]:
+    """Return what stands on a card of an encoder: how pictures are prepared, and where it comes from."""
     spec = encoder.spec
     return {
         "input_size": list(spec.input_size),
         "mean": list(encoder.mean),
         "std": list(encoder.std),
         "resize": spec.resize,
-        "output": "features",
         "temperature": spec.temperature,
         "copy_distance": spec.copy_distance,
         "licence": spec.licence,

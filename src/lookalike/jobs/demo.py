@@ -1,7 +1,8 @@
-"""The whole loop on rendered photographs, offline: render, index, search, show."""
+"""The first half of the demo, offline and without PyTorch: render photographs, index, search, show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lookalike.jobs.index import index_folder
 from lookalike.jobs.search import tiles_of
 from lookalike.reports.contact_sheet import Section, contact_sheet
 
-__all__ = ["Demo", "run_demo"]
+__all__ = ["Demo", "draw_sheet", "precision", "run_demo"]
 
 SIZE, K, SHOWN = 288, 10, 5
 
@@ -27,8 +28,12 @@ class Demo:
     ----------
     report : IndexReport
         Of indexing the rendered photographs.
-    photos, sheet : Path
-        The folder of photographs and the contact sheet.
+    photos : Path
+        The folder of photographs.
+    queries : dict of str to Path
+        One new picture of each context.
+    sheet : Path
+        The contact sheet.
     found : dict of str to list of Hit
         The images closest to one new picture of each context.
     precision : float
@@ -37,6 +42,7 @@ class Demo:
 
     report: IndexReport
     photos: Path
+    queries: dict[str, Path]
     sheet: Path
     found: dict[str, list[Hit]]
     precision: float
@@ -62,9 +68,28 @@ def run_demo(folder: Path, workspace: Path, count: int = 600, on_progress: OnPro
     report = index_folder(workspace, photos, on_progress=on_progress)
     collection = Collection.open(workspace)
     found = {query.parent.name: collection.search(query, K) for query in queries}
-    sections = [Section(query, tiles_of(collection, found[query.parent.name][:SHOWN])) for query in queries]
     sheet = folder / "contact-sheet.png"
-    contact_sheet(sheet, f"New pictures, and the {SHOWN} closest of {report.images} photographs", sections)
+    by_context = {query.parent.name: query for query in queries}
+    draw_sheet(sheet, collection.encoder.name, by_context, found, collection)
+    return Demo(report, photos, by_context, sheet, found, precision(found))
+
+
+def draw_sheet(
+    sheet: Path, model: str, queries: Mapping[str, Path], found: Mapping[str, list[Hit]], collection: Collection
+) -> None:
+    """Draw new pictures and what is closest to each."""
+    sections = [Section(query, tiles_of(collection, found[context][:SHOWN])) for context, query in queries.items()]
+    title = f"New pictures, and the {SHOWN} closest of {len(collection)} photographs, by {model}"
+    contact_sheet(sheet, title, sections)
+
+
+def precision(found: Mapping[str, list[Hit]]) -> float:
+    """Return the share of what was found that is of the query's context.
+
+    Examples
+    --------
+    >>> precision({"sea": [Hit("sea/1.jpg", 0.1, 0.9), Hit("city/1.jpg", 0.2, 0.8)]})
+    0.5
+    """
     hits = [(context, hit) for context, close in found.items() for hit in close]
-    same = sum(hit.image.startswith(f"{context}/") for context, hit in hits)
-    return Demo(report, photos, sheet, found, same / len(hits))
+    return sum(hit.image.startswith(f"{context}/") for context, hit in hits) / len(hits)

@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
-from lookalike.core.types import Distances
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
-from lookalike.embedding.encoder import load_encoder
-from lookalike.embedding.feature_cache import unit_features
-from lookalike.jobs.models import model_features, open_model, plain_name
+from lookalike.jobs.leaderboard import Evaluation, leaderboard
+from lookalike.jobs.measured import as_they_are
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
-from lookalike.metrics.ceilings import ceiling
-from lookalike.metrics.two_afc import Accuracy, Difference, compare_accuracy, two_afc_accuracy
 from lookalike.reports.leaderboard import check_plot, draw_leaderboard
-from lookalike.similarity.identity import IdentityModel
-from lookalike.similarity.model import SimilarityModel
 
-__all__ = ["Evaluation", "Row", "evaluate_workspace", "leaderboard", "short_name", "workspace_encoders"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the leaderboard.
-
-    Attributes
-    ----------
-    model : str
-        The name of an encoder or a model.
-    accuracy : Accuracy
-        Share of votes it agrees with, interval clustered by reference.
-    behind : Difference or None
-        The best model's accuracy less this one's, on the same questions; None for the best.
-    seen : float
-        Share of the judgments with an image that the model was fitted on; 0 for an encoder.
-    """
-
-    model: str
-    accuracy: Accuracy
-    behind: Difference | None
-    seen: float = 0.0
-
-    @property
-    def label(self) -> str:
-        """The name for tables and plots."""
-        return short_name(self.model)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A leaderboard, best first.
-
-    Attributes
-    ----------
-    rows : list of Row
-    ceiling : Accuracy
-        The best that any model can reach, given how far people disagree: votes for the majority over all votes. 1
-        where every question was answered once.
-    chance : float
-        What guessing reaches.
-    judgments, references : int
-        How many were used.
-    """
-
-    rows: list[Row]
-    ceiling: Accuracy
-    chance: float
-    judgments: int
-    references: int
+__all__ = ["chosen_judgments", "evaluate_workspace", "judged_files", "workspace_encoders"]
 
 
 def evaluate_workspace(
@@ -111,20 +52,9 @@ def evaluate_workspace(
     held = Workspace(workspace)
     judgments = chosen_judgments(held, source, context)
     images = judged_files(held, judgments)
-    distances: dict[str, tuple[Distances, Distances]] = {}
-    seen: dict[str, float] = {}
-    for name in encoders or (() if models else workspace_encoders(held)):
-        encoder = load_encoder(name)
-        features = unit_features(held, encoder, images, on_progress)
-        distances[encoder.name] = IdentityModel().fit(judgments, features).distances(judgments, features)
-    for name in models:
-        named = open_model(held, name)
-        features = model_features(held, named, images, on_progress)
-        plain = IdentityModel().fit(judgments, features)
-        distances[plain_name(named)] = plain.distances(judgments, features)
-        distances[named.name] = named.model.distances(judgments, features)
-        seen[named.name] = _seen(named.model, judgments)
-    found = leaderboard(judgments, distances, seen)
+    chosen = encoders or (() if models else workspace_encoders(held))
+    measured = as_they_are(held, judgments, images, chosen, models, on_progress)
+    found = leaderboard(judgments, measured.distances, measured.seen)
     if plot is not None:
         draw_leaderboard(
             plot,
@@ -133,56 +63,6 @@ def evaluate_workspace(
             f"{found.judgments:,} judgments of {found.references:,} references",
         )
     return found
-
-
-def leaderboard(
-    judgments: Judgments,
-    distances: Mapping[str, tuple[Distances, Distances]],
-    seen: Mapping[str, float] | None = None,
-) -> Evaluation:
-    """Rank models by how far they agree with judgments.
-
-    Parameters
-    ----------
-    judgments : Judgments
-    distances : mapping of model to (float (n,), float (n,))
-        Of a and of b to the reference.
-    seen : mapping of model to float, optional
-        `Row.seen`.
-    """
-    votes = judgments.votes_a, judgments.votes_b
-    accuracies = {
-        model: two_afc_accuracy(*pair, *votes, clusters=judgments.reference) for model, pair in distances.items()
-    }
-    order = sorted(accuracies, key=lambda model: -accuracies[model].value)
-    rows = [
-        Row(
-            model,
-            accuracies[model],
-            None
-            if model == order[0]
-            else compare_accuracy(distances[order[0]], distances[model], *votes, clusters=judgments.reference),
-            (seen or {}).get(model, 0.0),
-        )
-        for model in order
-    ]
-    references = len(set(judgments.reference.tolist()))
-    return Evaluation(rows, ceiling(*votes, clusters=judgments.reference), 0.5, len(judgments), references)
-
-
-def short_name(model: str) -> str:
-    """Write a model's name for tables and plots: of the paths of files, only the last part.
-
-    Examples
-    --------
-    >>> short_name("onnx:/nets/small.onnx"), short_name("timm:resnet18[layer4]@/nets/r18.pth")
-    ('onnx:small.onnx', 'timm:resnet18[layer4]@r18.pth')
-    """
-    names = []
-    for one in model.split(" + "):
-        before, mark, path = one.partition(":" if one.startswith("onnx:") else "@")
-        names.append(before + mark + path.replace("\\", "/").rsplit("/", 1)[-1])
-    return " + ".join(names)
 
 
 def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
@@ -194,12 +74,6 @@ def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
     ('classic',)
     """
     return workspace.config().encoders if workspace.exists() else (DEFAULT_ENCODER,)
-
-
-def _seen(model: SimilarityModel, judgments: Judgments) -> float:
-    known = model.has_seen(judgments.ids)
-    columns = judgments.reference, judgments.candidate_a, judgments.candidate_b
-    return float(np.mean(np.any([known[column] for column in columns], axis=0)))
 
 
 def chosen_judgments(workspace: Workspace, source: str | None = None, context: str | None = None) -> Judgments:

@@ -17,7 +17,8 @@ from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_cache import unit_features
-from lookalike.jobs.evaluate import short_name, workspace_encoders
+from lookalike.jobs.evaluate import workspace_encoders
+from lookalike.jobs.leaderboard import short_name
 from lookalike.jobs.models import model_features, open_model, plain_name
 from lookalike.judgments.pairs import Pairs
 from lookalike.judgments.readers import read_pairs

@@ -15,7 +15,7 @@ from lookalike.embedding import feature_sets
 from lookalike.embedding.feature_sets import FeatureSet
 from lookalike.images.folder import Rejected, scan
 
-__all__ = ["FeatureReport", "compute_features", "define_features", "list_features"]
+__all__ = ["FeatureReport", "collection_files", "compute_features", "define_features", "list_features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def compute_features(
     started = time.perf_counter()
     held = Workspace(workspace)
     chosen = feature_sets.read(held, name)
-    files, rejected = _of_the_collection(held) if images is None else _of_a_folder(images)
+    files, rejected = (collection_files(held), []) if images is None else _of_a_folder(images)
     if not files:
         raise InputError(f"{images or workspace} has no images that could be encoded")
     found = feature_sets.compute_set(held, chosen, files, on_progress=on_progress, rejected=rejected)
@@ -121,14 +121,23 @@ def compute_features(
     return report
 
 
-def _of_the_collection(workspace: Workspace) -> tuple[dict[str, Path], list[Rejected]]:
+def collection_files(workspace: Workspace) -> dict[str, Path]:
+    """Return the files of the images of the collection by path.
+
+    Raises
+    ------
+    InputError
+        The folder of the photographs is not there.
+    WorkspaceError
+        There is no collection.
+    """
     from lookalike.search.store import ImageTable
 
     root = Path(workspace.config().root)
     if not root.is_dir():
         raise InputError(f"{root}, the folder of the collection, is not there")
     table = ImageTable.open(workspace.collection_uri)
-    return {path: root / path for path in sorted(table.some_paths(table.count()))}, []
+    return {path: root / path for path in sorted(table.some_paths(table.count()))}
 
 
 def _of_a_folder(folder: Path) -> tuple[dict[str, Path], list[Rejected]]:

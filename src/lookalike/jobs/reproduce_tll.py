@@ -24,10 +24,11 @@ from lookalike.jobs.evaluate_pairs import pair_files
 from lookalike.judgments.readers import read_pairs
 from lookalike.metrics.asymmetric import asymmetric_recall_chance
 from lookalike.reports.leaderboard import check_plot, draw_leaderboard
-from lookalike.similarity.adaptation import AdaptationModel, need_torch
+from lookalike.similarity.adaptation import AdaptationModel
 from lookalike.similarity.held_out import HeldOut, held_out_pairs
 from lookalike.similarity.identity import IdentityModel
 from lookalike.similarity.model import SimilarityModel
+from lookalike.similarity.prepared import need_torch
 from lookalike.similarity.reduction import Reduction
 
 __all__ = ["COMPONENTS", "TEST", "Reproduced", "reproduce_tll"]

@@ -6,36 +6,32 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 from lookalike.core.errors import InputError
 from lookalike.core.features import Features
-from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.encoder import load_encoder
-from lookalike.embedding.feature_sets import FeatureSet, compute_set, read, set_features
-from lookalike.encoders.load import encoder_names
-from lookalike.jobs.compare import default_encoder
+from lookalike.embedding.feature_sets import compute_set, set_features
 from lookalike.jobs.evaluate import chosen_judgments, judged_files
 from lookalike.jobs.evaluate_pairs import guess_format, pair_files
-from lookalike.jobs.models import model_file
+from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
 from lookalike.judgments.pairs import Pairs
 from lookalike.judgments.readers import read_pairs
 from lookalike.judgments.splits import By
 from lookalike.judgments.table import Judgments
 from lookalike.reports.curves import draw_curves
 from lookalike.reports.leaderboard import check_plot
-from lookalike.similarity.adaptation import AdaptationModel, need_torch
+from lookalike.similarity.adaptation import AdaptationModel
 from lookalike.similarity.forms import FORMS
 from lookalike.similarity.held_out import HeldOut, held_out_judgments, held_out_pairs
+from lookalike.similarity.prepared import need_torch
 from lookalike.similarity.saving import save_model
 from lookalike.similarity.settings import Settings, resolve
 from lookalike.training.logs import tensorboard_log
-from lookalike.training.plan import Epoch, OnEpoch, untold
+from lookalike.training.plan import untold
 
 __all__ = ["Measure", "TrainingReport", "WhatFrom", "train_adaptation"]
 
@@ -180,20 +176,17 @@ def train_adaptation(
     """
     started = time.perf_counter()
     held, what = Workspace(workspace), what or WhatFrom()
-    path, model = model_file(held, name), AdaptationModel().set_params(**parameters or {})
-    if name in encoder_names():
-        raise InputError(f"'{name}' is the name of an encoder: choose another for the model")
-    if path.exists() and not replace:
-        raise InputError(f"there is a model '{name}': choose another name, or --replace it")
+    path, model = new_model_file(held, name, replace), AdaptationModel().set_params(**parameters or {})
     examples, files = _learned_from(held, what)
     kind: Literal["pairs", "judgments"] = "pairs" if isinstance(examples, Pairs) else "judgments"
     settings = _checked(model, kind, tensorboard, plot)
-    chosen = _features(held, encoders, feature_set)
+    chosen = chosen_features(held, encoders, feature_set)
     computed = compute_set(held, chosen, files, on_progress=on_progress)
     flipped = set_features(held, chosen, files, True, on_progress) if what.flips else None
     measured = _measured(model, examples, computed.features, flipped, measure, on_progress) if measure else None
     with tensorboard_log(tensorboard) if tensorboard else nullcontext(untold) as log:
-        model.fit(examples, computed.features, flipped, _told(settings, on_progress, log))
+        told = tell_epochs("training", settings.epochs * settings.members, on_progress, log)
+        model.fit(examples, computed.features, flipped, told)
     report = TrainingReport(
         name=name,
         path=path,
@@ -238,16 +231,6 @@ def _checked(
     return settings
 
 
-def _features(workspace: Workspace, encoders: Sequence[str], feature_set: str | None) -> FeatureSet:
-    """Return the set by that name, or one of the encoders without a name."""
-    if feature_set is not None:
-        if encoders:
-            raise InputError("give encoders or a feature set, not both")
-        return read(workspace, feature_set)
-    wanted = encoders or [default_encoder(workspace.path)]
-    return FeatureSet("", tuple(load_encoder(encoder).name for encoder in wanted))
-
-
 def _measured(
     model: AdaptationModel,
     examples: Pairs | Judgments,
@@ -266,18 +249,6 @@ def _measured(
     return held_out_judgments(make, examples, features, flipped, measure.by, measure.folds, measure.seed, on_progress)
 
 
-def _told(settings: Settings, on_progress: OnProgress, log: OnEpoch) -> OnEpoch:
-    """Return what takes note of every pass of all members, which are trained side by side."""
-    done, lock = count(1), Lock()
-
-    def told(epoch: Epoch) -> None:
-        with lock:
-            log(epoch)
-            on_progress(Progress("training", next(done), settings.epochs * settings.members))
-
-    return told
-
-
 def _about(report: TrainingReport, what: WhatFrom, measure: Measure | None, fingerprint: str) -> dict[str, Any]:
     """Return what stands on the card: where the model comes from, and what it came to."""
     about = {
@@ -289,6 +260,7 @@ def _about(report: TrainingReport, what: WhatFrom, measure: Measure | None, fing
         "fingerprint": fingerprint,
         "settings": report.settings,
         "measured": None,
+        "history": report.history,
     }
     if measure is not None and report.measured is not None:
         about["measured"] = {"how": asdict(measure), **report.measured.as_dict()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from lookalike.core.vectors import unit_rows
 from lookalike.judgments.pairs import Pairs
 from lookalike.similarity.forms import FORMS, NUMPY
 from lookalike.similarity.model import MODELS, Arrays, Examples, SimilarityModel, judged_rows, paired_rows
+from lookalike.similarity.prepared import grade_steps, in_order_of_ids, need_torch, prepared
 from lookalike.similarity.reduction import Reduction
 from lookalike.similarity.settings import Settings, resolve
 from lookalike.similarity.within import within_pair_whitening
 from lookalike.training.plan import OnEpoch, Plan
 
-__all__ = ["AdaptationModel", "need_torch"]
+__all__ = ["AdaptationModel"]
 
 
 @MODELS.register("adaptation")
@@ -144,11 +145,11 @@ class AdaptationModel(SimilarityModel):
         """Reduce, and train what the form says."""
         settings = resolve(self.get_params(), "pairs" if isinstance(examples, Pairs) else "judgments")
         columns = paired_rows(examples, features) if isinstance(examples, Pairs) else judged_rows(examples, features)
-        used, places = _in_order_of_ids(columns, features.ids)
+        used, places = in_order_of_ids(columns, features.ids)
         given = [features] if flipped is None else [features, flipped]
         views = [one.vectors[one.rows(features.ids[used])] for one in given]
         reduction = self._reduction(settings, [one.vectors for one in given] if settings.transductive else views[:1])
-        gain, reduced = _prepared(views, reduction)
+        gain, reduced = prepared(views, reduction)
         self.members_, self.history_, self.scale_ = [{}], [], float(settings.scale)
         if settings.form == "within":
             self.members_ = [{"turn": _whitening(reduced, places, settings.shrinkage)}]
@@ -221,41 +222,11 @@ class AdaptationModel(SimilarityModel):
         self.n_features_in_, self.history_ = int(arrays["n_features_in"][0]), []
 
 
-def _in_order_of_ids(
-    columns: Sequence[NDArray[np.int64]], ids: NDArray[np.str_]
-) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Return the rows that are used, and the columns as places among these.
-
-    They stand in the order of their ids, so that the order in which features are stored changes nothing.
-    """
-    used = np.unique(np.concatenate(columns))
-    used = used[np.argsort(ids[used])]
-    place = np.empty(len(ids), np.int64)
-    place[used] = np.arange(len(used))
-    return used, [place[column] for column in columns]
-
-
-def _prepared(views: list[Vectors], reduction: Reduction | None) -> tuple[float, list[Vectors]]:
-    """Reduce every view, and scale so that a row has length 1 on average: what learning rates and dropout expect."""
-    reduced = [view if reduction is None else reduction.transform(view) for view in views]
-    length = float(np.mean([np.linalg.norm(view, axis=1).mean() for view in reduced]))
-    gain = float(np.float32(1 / length)) if length > 0 else 1.0
-    return gain, [np.asarray(gain * view, np.float32) for view in reduced]
-
-
 def _whitening(views: list[Vectors], places: list[NDArray[Any]], shrinkage: float) -> Vectors:
     """Learn from every view of the left image against every view of the right one."""
     left, right = places
     differences = [one[left] - other[right] for one in views for other in views]
     return within_pair_whitening(np.concatenate(differences), shrinkage)
-
-
-def need_torch() -> None:
-    """Raise an `InputError` that says what to install, where PyTorch is not."""
-    try:
-        import torch  # noqa: F401 only whether it is there
-    except ImportError as error:
-        raise InputError('this form is trained by PyTorch: pip install "lookalike[train]"') from error
 
 
 def _torch_parts(examples: Examples, places: list[NDArray[Any]], grade_margin: float) -> tuple[Any, Any]:
@@ -266,10 +237,7 @@ def _torch_parts(examples: Examples, places: list[NDArray[Any]], grade_margin: f
 
     if isinstance(examples, Pairs):
         return train_adaptation, PairTask(*places)
-    margin = np.zeros(len(examples), np.float32)
-    if examples.grades_a is not None and examples.grades_b is not None:
-        both = (examples.grades_a > 0) & (examples.grades_b > 0)
-        margin[both] = grade_margin * np.abs(examples.grades_a - examples.grades_b)[both]
+    margin = grade_margin * grade_steps(examples)
     return train_adaptation, JudgmentTask(places, examples.votes_a, examples.votes_b, margin)
 
 

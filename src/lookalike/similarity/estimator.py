@@ -48,6 +48,10 @@ class Estimator:
             setattr(self, name, value)
         return self
 
+    def fresh(self) -> Self:
+        """Return one with the same parameters that is not fitted."""
+        return type(self)(**self.get_params())
+
     def _need_fit(self) -> None:
         """Raise unless something was fitted: some name that ends in ``_`` is there."""
         if not any(name.endswith("_") and not name.startswith("_") for name in vars(self)):

@@ -18,6 +18,7 @@ from lookalike.judgments.pairs import Pairs
 from lookalike.judgments.splits import By, split
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.asymmetric import match_ranks_of_vectors
+from lookalike.metrics.calibration import fit_temperature
 from lookalike.metrics.intervals import bootstrap_ratio
 from lookalike.metrics.two_afc import (
     Accuracy,
@@ -30,7 +31,7 @@ from lookalike.metrics.two_afc import (
 from lookalike.similarity.identity import IdentityModel
 from lookalike.similarity.model import SimilarityModel
 
-__all__ = ["DEPTHS", "HeldOut", "Make", "held_out_judgments", "held_out_pairs"]
+__all__ = ["DEPTHS", "HeldOut", "Make", "beside_plain", "held_out_judgments", "held_out_pairs"]
 
 Make: TypeAlias = Callable[[int], SimilarityModel]
 """Returns a model that is not fitted, for the division of that number: what draws by chance takes its seed from it."""
@@ -59,6 +60,9 @@ class HeldOut:
         Distinct pairs or judgments that were held out at least once.
     test, train : int
         How many were held out and learned from in one division, on average.
+    temperature : float or None
+        For judgments: under which `lookalike.metrics.calibration.logistic` makes the answers held out likeliest; None
+        for pairs, and where no finite one above 0 does.
     """
 
     model: dict[str, Accuracy]
@@ -68,6 +72,7 @@ class HeldOut:
     tested: int
     test: int
     train: int
+    temperature: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON values; the end of an interval that does not exist is None."""
@@ -214,11 +219,27 @@ def held_out_judgments(
         distances[:, rows] = found
         on_progress(Progress(STAGE, done, len(parts)))
     held = np.isfinite(distances[0])
-    some = judgments.take(held)
-    answers = some.votes_a, some.votes_b, some.reference
     ours, plain = distances[:2, held], distances[2:, held]
+    return beside_plain(judgments.take(held), ours, plain, len(parts), *_sizes(parts))
+
+
+def beside_plain(
+    judgments: Judgments, ours: NDArray[Any], plain: NDArray[Any], divisions: int, test: int, train: int
+) -> HeldOut:
+    """Hold the distances of a model, and those of the features as they are, against judgments that were held out.
+
+    Parameters
+    ----------
+    judgments : Judgments
+    ours, plain : float (2, n)
+        To candidates a, then b.
+    divisions, test, train : int
+        As in `HeldOut`.
+    """
+    answers = judgments.votes_a, judgments.votes_b, judgments.reference
     gain = compare_accuracy((ours[0], ours[1]), (plain[0], plain[1]), *answers)
-    return HeldOut(_agreement(ours, *answers), _agreement(plain, *answers), gain, len(parts), len(some), *_sizes(parts))
+    measured = _agreement(ours, *answers), _agreement(plain, *answers)
+    return HeldOut(*measured, gain, divisions, len(judgments), test, train, _temperature(ours, judgments))
 
 
 def _deal_pairs(pairs: Pairs, runs: int, test: float, seed: int) -> list[tuple[Rows, Rows]]:
@@ -252,7 +273,7 @@ def _share(hits: NDArray[np.float64], times: NDArray[np.float64], clusters: NDAr
 
 
 def _agreement(
-    distances: NDArray[np.float32],
+    distances: NDArray[Any],
     votes_a: NDArray[np.float32],
     votes_b: NDArray[np.float32],
     reference: NDArray[np.int32],
@@ -261,6 +282,11 @@ def _agreement(
     if (votes_a != votes_b).any():
         found["majorities"] = majority_accuracy(distances[0], distances[1], votes_a, votes_b, reference)
     return found
+
+
+def _temperature(distances: NDArray[Any], judgments: Judgments) -> float | None:
+    found = fit_temperature(distances[0], distances[1], judgments.votes_a, judgments.votes_b)
+    return found if 0 < found < np.inf else None
 
 
 def _sizes(parts: Sequence[tuple[Rows, Rows]]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,20 @@ class IdentityModel(SimilarityModel):
     """
 
     def __init__(self) -> None: ...
+
+    @classmethod
+    def of(cls, width: int) -> Self:
+        """Return one for features of that length, as if fitted: it has seen no image and was asked nothing.
+
+        Examples
+        --------
+        >>> IdentityModel.of(2).transform(np.array([[3, 4]], np.float32))
+        array([[0.6, 0.8]], dtype=float32)
+        """
+        made = cls()
+        made.n_features_in_ = width
+        made.seen_ = made.asked_ = np.zeros(0, np.uint64)
+        return made
 
     def _fit(self, examples: Examples, features: Features, flipped: Features | None, on_epoch: OnEpoch) -> None:
         """Learn nothing."""

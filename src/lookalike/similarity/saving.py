@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.core.files import read_json, write_aside
 from lookalike.core.version import __version__
-from lookalike.similarity.kinds import MODELS
-from lookalike.similarity.model import SimilarityModel
+from lookalike.similarity.kinds import MODELS as MODELS
+from lookalike.similarity.model import Arrays, SimilarityModel, describe, revive
 
-__all__ = ["card_of", "load_model", "save_model"]
+__all__ = ["card_of", "load_model", "model_arrays", "read_arrays", "restored", "save_model", "usable", "write_files"]
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -57,19 +59,54 @@ def save_model(model: SimilarityModel, path: str | Path, about: Mapping[str, Any
     >>> path.name, load_model(path).transform(features).tolist() == model.transform(features).tolist()
     ('plain.safetensors', True)
     """
+    return write_files(path, describe(model), model_arrays(model), about)
+
+
+def load_model(path: str | Path) -> SimilarityModel:
+    """Read a model that `save_model` wrote; nothing in the files is executed.
+
+    Raises
+    ------
+    InputError
+        A file is absent or damaged, or the card belongs to another file; the message says which.
+    """
+    card = card_of(path)
+    if "members" in card:
+        raise InputError(f"{_file(path)} holds an ensemble, not one model: read it with lookalike.load_ensemble")
+    arrays = read_arrays(path, card)
+    with usable(path):
+        return restored(card, arrays)
+
+
+def model_arrays(model: SimilarityModel) -> Arrays:
+    """Return all that is saved of a fitted model: what it learned, and which images and questions it has seen."""
+    return {**model.arrays(), "seen": model.seen_, "asked": model.asked_}
+
+
+def restored(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> SimilarityModel:
+    """Make a model of what stands on its card and of what `model_arrays` returned, and try it.
+
+    Call it inside `usable`.
+    """
+    model = revive(card)
+    model.restore(arrays)
+    model.seen_, model.asked_ = arrays["seen"], arrays["asked"]
+    model.transform(np.zeros((1, model.n_features_in_), np.float32))
+    return model
+
+
+def write_files(
+    path: str | Path, entries: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any] | None
+) -> Path:
+    """Write ``PATH.safetensors`` with arrays, and ``PATH.json`` with entries of a card; return the former."""
     from safetensors.numpy import save
 
     target = _file(path)
-    kind = next((name for name in MODELS if MODELS[name] is type(model)), None)
-    if kind is None:
-        raise InputError(f"{type(model).__name__} is not registered as a model: it could not be loaded again")
-    arrays = {**model.arrays(), "seen": model.seen_}
     # safetensors writes the memory of an array as it lies, whatever its strides say.
     content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
     card = {
         "format": FORMAT,
-        "model": kind,
-        "parameters": model.get_params(),
+        **entries,
         "lookalike": __version__,
         "sha256": hashlib.sha256(content).hexdigest(),
         "about": dict(about or {}),
@@ -81,38 +118,34 @@ def save_model(model: SimilarityModel, path: str | Path, about: Mapping[str, Any
     return target
 
 
-def load_model(path: str | Path) -> SimilarityModel:
-    """Read a model that `save_model` wrote; nothing in the files is executed.
-
-    Raises
-    ------
-    InputError
-        A file is absent or damaged, or the card belongs to another file; the message says which.
-    """
-    from safetensors import SafetensorError
+def read_arrays(path: str | Path, card: Mapping[str, Any]) -> Arrays:
+    """Return the arrays of a safetensors file by name, if it is the file that the card describes."""
     from safetensors.numpy import load
 
     target = _file(path)
-    card = card_of(target)
     try:
         content = target.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the model {target}: {error.strerror or error}") from None
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise InputError(f"{target} is not the file that its card describes: it is damaged, or one of them was moved")
+    with usable(target):
+        return dict(load(content))
+
+
+@contextmanager
+def usable(path: str | Path) -> Iterator[None]:
+    """Turn whatever a file that cannot be used raises into one line that names it."""
+    from safetensors import SafetensorError
+
     try:
-        arrays = load(content)
-        model = MODELS[card["model"]]().set_params(**card["parameters"])
-        model.restore(arrays)
-        model.seen_ = arrays["seen"]
-        model.transform(np.zeros((1, model.n_features_in_), np.float32))
+        yield
     except KeyError as error:
-        raise InputError(f"{target} cannot be used: it lacks {error}") from None
+        raise InputError(f"{_file(path)} cannot be used: it lacks {error}") from None
     except (SafetensorError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, UnknownNameError):
-            raise InputError(f"{target}: {error}; a newer version of lookalike may know it") from None
-        raise InputError(f"{target} cannot be used: {error}") from None
-    return model
+            raise InputError(f"{_file(path)}: {error}; a newer version of lookalike may know it") from None
+        raise InputError(f"{_file(path)} cannot be used: {error}") from None
 
 
 def card_of(path: str | Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.similarity.forms import FORMS
 
-__all__ = ["Settings", "resolve"]
+__all__ = ["Settings", "check_kind", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ def resolve(given: Mapping[str, Any], kind: Literal["pairs", "judgments"]) -> Se
     names = Settings.__dataclass_fields__
     said = {name: value for name, value in given.items() if name in names and name != "form" and value is not None}
     for name, value in said.items():
-        _check_kind(name, value, names[name].default)
+        check_kind(name, value, names[name].default)
         said[name] = value.item() if isinstance(value, np.generic) else value
     made = Settings(form, **{**own, **said})
     _check(made)
     return made
 
 
-def _check_kind(name: str, value: Any, default: Any) -> None:
+def check_kind(name: str, value: Any, default: Any) -> None:
     """Refuse what is not of the kind of the default; a whole number will do where a number is wanted."""
     if isinstance(default, bool):
         right, wanted = isinstance(value, bool | np.bool_), "True or False"

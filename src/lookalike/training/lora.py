@@ -1,103 +1,75 @@
-"""Low-rank adaptation (LoRA) of transformers whose queries, keys and values come from one linear layer.
+"""Low-rank adaptation (LoRA) of networks, by PEFT.
 
-The layer ``qkv`` maps d numbers to 3d: queries, keys, values. To some of the three is added ``B A x``, where A is
-(r, d), random, and B is (d, r), zero at first: at the start nothing changes, and only A and B are trained. Hu et al.,
-*LoRA: Low-rank adaptation of large language models* (2021).
+To what a layer makes of x is added ``scale * B A x``, where A maps to few numbers, at random, and B maps from them and
+is zero at first: at the start nothing changes, and only A and B are trained. For a convolution A is one of the same
+shape with few channels, and B one of single pixels. Hu et al., *LoRA: Low-rank adaptation of large language models*
+(2021).
 
-This module imports torch.
+Attention that computes queries, keys and values at once is taken apart before and put together after, so that each of
+the three can be adapted alone (PEFT itself would adapt all of them, by one A).
+
+This module imports torch and peft.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
-import torch
 from torch import nn
 
 from lookalike.core.errors import EncoderError, InputError
+from lookalike.encoders.torch_import import import_torchvision
+from lookalike.training.unfused import SplitLinear, fuse, put, unfuse
 
-__all__ = ["LoraLayer", "merged", "with_lora"]
+import_torchvision()
+from peft import LoraConfig, inject_adapter_in_model  # noqa: E402 it imports torchvision, which must be mended first
+from peft.tuners.tuners_utils import BaseTunerLayer  # noqa: E402
 
-PARTS = ("q", "k", "v")
+__all__ = ["NAMES", "PARTS", "merged", "with_lora"]
 
+NAMES = {
+    "q": ("q", "q_proj", "query"),
+    "k": ("k", "k_proj", "key"),
+    "v": ("v", "v_proj", "value"),
+    "proj": ("proj", "out_proj", "o_proj"),
+}
+"""What networks call the linear layers of attention."""
 
-class LoraLayer(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
-    """A fused linear layer with low-rank updates; made by `with_lora`.
+PARTS = (*NAMES, "conv")
 
-    Parameters
-    ----------
-    base : nn.Linear
-        d to 3d; frozen.
-    rank : int
-        r.
-    scale : float
-        What multiplies ``B A x``.
-    dropout : float
-        Share of the inputs of A that are left out while training.
-    targets : sequence of {"q", "k", "v"}
-        What is updated.
-    """
-
-    def __init__(self, base: nn.Linear, rank: int, scale: float, dropout: float, targets: Sequence[str]) -> None:
-        super().__init__()
-        width, like = base.in_features, {"device": base.weight.device, "dtype": base.weight.dtype}
-        self.base = base
-        self.scale = scale
-        self.dropout = nn.Dropout(dropout)
-        self.down = nn.ParameterDict({part: nn.Parameter(torch.empty(rank, width, **like)) for part in targets})
-        self.up = nn.ParameterDict({part: nn.Parameter(torch.zeros(width, rank, **like)) for part in targets})
-        for matrix in self.down.values():
-            nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Map (..., d) to (..., 3d)."""
-        parts = list(self.base(values).chunk(3, dim=-1))
-        dropped = self.dropout(values)
-        for place, part in enumerate(PARTS):
-            if part in self.down:
-                parts[place] = parts[place] + self.scale * (dropped @ self.down[part].T @ self.up[part].T)
-        return torch.cat(parts, dim=-1)
-
-    def merge(self) -> nn.Linear:
-        """Return one linear layer that gives the same, outside training."""
-        layer = copy.deepcopy(self.base)
-        width = self.base.in_features
-        with torch.no_grad():
-            for place, part in enumerate(PARTS):
-                if part in self.down:
-                    layer.weight[place * width : (place + 1) * width] += self.scale * (self.up[part] @ self.down[part])
-        return layer
+Layers: TypeAlias = dict[str, list[str]]
+"""Paths by part."""
 
 
 def with_lora(
-    module: nn.Module,
+    network: nn.Module,
     rank: int = 4,
     alpha: float | None = None,
     dropout: float = 0.0,
-    targets: Sequence[str] = ("q", "v"),
+    targets: Sequence[str] = (),
 ) -> nn.Module:
-    """Return a copy of a transformer that is frozen but for low-rank updates of its attention.
+    """Return a copy of a network that is frozen but for low-rank updates.
 
     Parameters
     ----------
-    module : nn.Module
-        Holds linear layers called ``qkv``, as timm's transformers do. It stays as it is.
+    network : nn.Module
+        It stays as it is.
     rank : int
         1 or more.
     alpha : float, optional
         The updates are scaled by ``alpha / rank``; without it they are not scaled.
     dropout : float
         In [0, 1), before each update, while training.
-    targets : sequence of {"q", "k", "v"}
-        What is updated: queries and values by default.
+    targets : sequence of {"q", "k", "v", "proj", "conv"}
+        What is updated: queries, keys, values, what follows attention, or convolutions (those in groups, or with gaps,
+        stay frozen). Without any, queries and values, or where there is no attention, convolutions.
 
     Returns
     -------
     nn.Module
-        Gives what `module` gives until it is trained. 12 blocks of 768 numbers at rank 4 have 147,456 trainable ones.
+        Gives what `network` gives until it is trained. 12 blocks of 768 numbers at rank 4 have 147,456 trainable ones.
 
     Raises
     ------
@@ -114,26 +86,35 @@ def with_lora(
     >>> sum(p.numel() for p in adapted.parameters() if p.requires_grad)
     64
     """
-    if rank < 1 or not 0 <= dropout < 1 or (alpha is not None and alpha <= 0):
+    if rank < 1 or not 0 <= dropout < 1 or (alpha is not None and not alpha > 0):
         raise InputError(f"LoRA takes rank >= 1, alpha > 0 and dropout in [0, 1), not {rank}, {alpha} and {dropout}")
-    if not targets or not set(targets) <= set(PARTS):
-        raise InputError(f"LoRA updates some of {', '.join(PARTS)}, not {', '.join(targets) or 'nothing'}")
-    adapted = copy.deepcopy(module).requires_grad_(False)
-    found = [path for path, layer in adapted.named_modules() if _is_fused(adapted, path, layer)]
-    if not found:
-        raise EncoderError("LoRA needs linear layers called qkv that map d numbers to 3d, as in timm's transformers")
-    scale = 1.0 if alpha is None else alpha / rank
-    for path in found:
-        _replace(adapted, path, LoraLayer(adapted.get_submodule(path), rank, scale, dropout, sorted(set(targets))))
-    return adapted
+    if not set(targets) <= set(PARTS):
+        raise InputError(f"LoRA updates some of {', '.join(PARTS)}, not {', '.join(targets)}")
+    adapted = copy.deepcopy(network).requires_grad_(False)
+    unfuse(adapted)
+    found = _layers(adapted)
+    chosen = targets or (("q", "v") if found["q"] else ("conv",))
+    lacking = [part for part in chosen if not found[part]]
+    if lacking:
+        raise EncoderError(
+            f"LoRA finds no layers to update for {', '.join(lacking)}; in this network it can update "
+            f"{', '.join(part for part in PARTS if found[part]) or 'nothing: train it in full'}"
+        )
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=rank if alpha is None else alpha,
+        lora_dropout=dropout,
+        target_modules=[path for part in chosen for path in found[part]],
+    )
+    return inject_adapter_in_model(config, adapted)
 
 
-def merged(module: nn.Module) -> nn.Module:
-    """Return a copy in which the updates are part of the layers that they update: the base network's own shape again.
+def merged(network: nn.Module) -> nn.Module:
+    """Return a copy in which the updates are part of the layers that they update: the network's own shape again.
 
     Parameters
     ----------
-    module : nn.Module
+    network : nn.Module
         Made by `with_lora`; without any update it is copied as it is.
 
     Examples
@@ -143,21 +124,39 @@ def merged(module: nn.Module) -> nn.Module:
     >>> type(merged(with_lora(block)).qkv).__name__
     'Linear'
     """
-    plain = copy.deepcopy(module)
-    for path in [path for path, layer in plain.named_modules() if isinstance(layer, LoraLayer)]:
-        _replace(plain, path, plain.get_submodule(path).merge())
+    plain = copy.deepcopy(network)
+    for path, layer in list(plain.named_modules()):
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge()
+            put(plain, path, layer.get_base_layer())
+    fuse(plain)
     return plain
 
 
-def _is_fused(network: nn.Module, path: str, layer: Any) -> bool:
-    """Whether a layer gives queries, keys and values at once, and is called, not only read."""
-    parent, _, name = path.rpartition(".")
-    if name != "qkv" or not isinstance(layer, nn.Linear) or layer.out_features != 3 * layer.in_features:
-        return False
-    # BEiT and its like keep the bias apart and use the weight alone, past any layer put in its place.
-    return getattr(network.get_submodule(parent), "q_bias", None) is None
+def _layers(network: nn.Module) -> Layers:
+    """Return what can be updated."""
+    found: Layers = {part: [] for part in PARTS}
+    for path, module in network.named_modules():
+        if type(module).forward is nn.Conv2d.forward and _is_dense(module):
+            found["conv"].append(path)
+        inner = f"{path}." if path else ""
+        linear = {name for name, child in module.named_children() if type(child).forward is nn.Linear.forward}
+        if not (linear & set(NAMES["q"]) and linear & set(NAMES["v"])):
+            continue
+        for part in ("q", "k", "v"):
+            found[part] += [inner + name for name in NAMES[part] if name in linear]
+        owner = path.rpartition(".")[0] if isinstance(module, SplitLinear) else path
+        found["proj"] += _after(network, owner)
+    return found
 
 
-def _replace(network: nn.Module, path: str, layer: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    setattr(network.get_submodule(parent), name, layer)
+def _after(network: nn.Module, owner: str) -> Iterator[str]:
+    """Name the linear layer that follows the attention of a module."""
+    for name, child in network.get_submodule(owner).named_children():
+        if name in NAMES["proj"] and type(child).forward is nn.Linear.forward:
+            yield f"{owner}.{name}" if owner else name
+
+
+def _is_dense(layer: Any) -> bool:
+    """Whether PEFT adapts and merges a convolution exactly."""
+    return bool(layer.groups == 1 and set(layer.dilation) == {1} and layer.padding_mode == "zeros")

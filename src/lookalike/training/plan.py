@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Epoch", "OnEpoch", "Ops", "Plan", "untold"]
+__all__ = ["Epoch", "Head", "Keep", "OnEpoch", "Ops", "Plan", "TripletOn", "untold"]
+
+Head: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], Any]
+"""``(z, places, weights) -> log odds that a is closer``, see `lookalike.similarity.heads`."""
+
+Keep: TypeAlias = Literal["best", "last"]
+TripletOn: TypeAlias = Literal["unit", "plain", "layer"]
+"""What a triplet loss takes, see `lookalike.training.ranking.RankingTask`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +77,7 @@ class Plan:
     patience: int
     seed: int
     pull: float = 0.0
-    keep: Literal["best", "last"] = "best"
+    keep: Keep = "best"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     EncoderOption,
     JsonOption,
+    ModelOption,
     OfflineOption,
     QuietOption,
     WorkspaceOption,
+    check_one,
     work_offline,
 )
 
@@ -30,6 +32,7 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The first candidate.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The second candidate.")],
     encoder: EncoderOption = None,
+    model: ModelOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -37,12 +40,18 @@ def compare(
 ) -> None:
     """Say which of two pictures is closer to a third.
 
-    Needs no collection; in a workspace, its encoder is used.
+    Needs no collection; in a workspace, its encoder is used, or with --model one of its models.
     """
-    from lookalike.jobs.compare import compare_images
-
     work_offline(offline)
-    found = compare_images(reference, a, b, encoder, workspace)
+    check_one(encoder, model)
+    if model is None:
+        from lookalike.jobs.compare import compare_images
+
+        found = compare_images(reference, a, b, encoder, workspace)
+    else:
+        from lookalike.jobs.compare_by_model import compare_by_model
+
+        found = compare_by_model(reference, a, b, model, workspace)
     Console(json, quiet).result(asdict(found), lambda screen: _show(screen, found, a, b))
 
 

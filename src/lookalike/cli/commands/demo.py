@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,9 @@ from lookalike.cli.options import JsonOption, QuietOption
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
+    from lookalike.core.progress import OnProgress
     from lookalike.jobs.demo import Demo
+    from lookalike.jobs.demo_learning import Learned
 
 FOLDER = Path("lookalike-demo")
 
@@ -31,14 +33,39 @@ def demo(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Render photographs, index and search them: all offline."""
+    """Run the whole loop on rendered photographs, offline.
+
+    Render, index and search; then simulated people answer "is A or B closer to R?", a global model and one per context
+    learn from it, ensembles combine them, all are measured on answers about photographs that none of them has seen,
+    the gate searches, and a report shows it. Without PyTorch it ends with the search.
+    """
     from lookalike.jobs.demo import run_demo
 
     console = Console(json, quiet)
     workspace = workspace or folder / ".lookalike"
     with console.progress() as on_progress:
         made = run_demo(folder, workspace, count, on_progress)
-    data = {
+        learned = _learned(folder, workspace, made, on_progress)
+    console.result(as_json(made, learned), lambda screen: _show(screen, made, learned, workspace))
+
+
+def _learned(folder: Path, workspace: Path, made: Demo, on_progress: OnProgress) -> Learned | None:
+    """Do the second half, where there is PyTorch."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        return None
+    from lookalike.images.samples import SCENES_FILE, read_scenes
+    from lookalike.jobs.demo_learning import learn
+
+    return learn(folder, workspace, dict(read_scenes(made.photos / SCENES_FILE)), made.queries, on_progress)
+
+
+def as_json(made: Demo, learned: Learned | None) -> dict[str, Any]:
+    """Lay out what the demo made as JSON values; the leaderboard is that of `evaluate`, null without PyTorch."""
+    from lookalike.cli.commands.report import as_json as report
+
+    return {
         "images": made.report.images,
         "rejected": [{"path": entry.path, "reason": entry.reason} for entry in made.report.rejected],
         "seconds": round(made.report.seconds, 3),
@@ -46,15 +73,29 @@ def demo(
         "precision_at_10": round(made.precision, 4),
         "sheet": str(made.sheet),
         "results": {context: [asdict(hit) for hit in hits] for context, hits in made.found.items()},
+        "leaderboard": None if learned is None else report(learned.report),
+        "gate_sheet": None if learned is None else str(learned.sheet),
     }
-    console.result(data, lambda screen: _show(screen, made, workspace))
 
 
-def _show(screen: RichConsole, made: Demo, workspace: Path) -> None:
+def _show(screen: RichConsole, made: Demo, learned: Learned | None, workspace: Path) -> None:
     from rich.text import Text
+
+    from lookalike.cli.commands.evaluate import show_leaderboard
 
     screen.print(f"[bold]{made.report.images:,} photographs[/] rendered and indexed")
     screen.print(f"Of the 10 closest to a new picture, {made.precision:.0%} are of its context (by chance: 12.5%)")
-    screen.print(Text(f"Look at:  {made.sheet}"), soft_wrap=True)
+    if learned is not None:
+        screen.print("\n[bold]What simulated people find alike[/], in answers about photographs that no model has seen")
+        show_leaderboard(screen, learned.report.evaluation)
+        screen.print()
+        screen.print(Text(f"Look at:  {learned.report.path}"), soft_wrap=True)
+        screen.print(Text(f"          {learned.sheet}"), soft_wrap=True)
+    screen.print(Text(f"{'Look at:' if learned is None else '        '}  {made.sheet}"), soft_wrap=True)
     example = min(made.photos.rglob("*.jpg"))
-    screen.print(Text(f"Then try: lookalike search {example} --workspace {workspace}"), soft_wrap=True)
+    by = "" if learned is None else " --model gate"
+    screen.print(Text(f"Then try: lookalike search {example} --workspace {workspace}{by}"), soft_wrap=True)
+    if learned is None:
+        screen.print(
+            'Without PyTorch nothing was learned: pip install "lookalike[train]" for the other half', markup=False
+        )

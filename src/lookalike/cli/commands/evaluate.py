@@ -11,9 +11,11 @@ import typer
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
+    ContextOption,
     JsonOption,
     OfflineOption,
     QuietOption,
+    SourceOption,
     WorkspaceOption,
     work_offline,
 )
@@ -21,9 +23,10 @@ from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.table import Table
 
-    from lookalike.jobs.evaluate import Evaluation, Row
     from lookalike.jobs.evaluate_pairs import PairEvaluation, PairRow
+    from lookalike.jobs.leaderboard import Evaluation, Row
     from lookalike.metrics.two_afc import Accuracy, Difference
 
 
@@ -36,13 +39,8 @@ def evaluate(
         list[str] | None,
         typer.Option("--model", metavar="NAME", help="A trained model, beside its features; may be repeated."),
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="PATH", help="Only judgments of this import, named as it was given."),
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")
-    ] = None,
+    source: SourceOption = None,
+    context: ContextOption = None,
     pairs: Annotated[
         Path | None,
         typer.Option("--pairs", metavar="PATH", help="Matched pairs to find, instead of the workspace's judgments."),
@@ -103,6 +101,9 @@ def as_json(found: Evaluation) -> dict[str, Any]:
             "n": row.accuracy.n,
             "behind": _behind(row.behind),
             "seen": row.seen,
+            "by_context": {
+                context: {**_accuracy(one, "accuracy"), "n": one.n} for context, one in row.by_context.items()
+            },
         }
         for row in found.rows
     ]
@@ -146,6 +147,16 @@ def _end(value: float) -> float | None:
 
 
 def _show(screen: RichConsole, found: Evaluation, plot: Path | None) -> None:
+    from rich.text import Text
+
+    show_leaderboard(screen, found)
+    _show_seen(screen, found.rows, "judgments")
+    if plot is not None:
+        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+def show_leaderboard(screen: RichConsole, found: Evaluation) -> None:
+    """Print a leaderboard, and where judgments have contexts, the accuracy in each."""
     from rich.table import Table
     from rich.text import Text
 
@@ -160,9 +171,30 @@ def _show(screen: RichConsole, found: Evaluation, plot: Path | None) -> None:
     table.add_row("[dim]chance[/]", f"[dim]{found.chance:.1%}[/]", "", "", "")
     screen.print(table)
     screen.print(f"[dim]{found.judgments:,} judgments of {found.references:,} references[/]")
-    _show_seen(screen, found.rows, "judgments")
-    if plot is not None:
-        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+    contexts = list(found.rows[0].by_context)
+    if len(contexts) > 1:
+        screen.print()
+        screen.print(_context_table(found, contexts))
+
+
+def _context_table(found: Evaluation, contexts: Sequence[str]) -> Table:
+    """Lay out accuracies by context; the best of each in bold."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("by context", overflow="fold")
+    for context in contexts:
+        table.add_column(Text(context), justify="right")
+    best = {context: max(row.by_context[context].value for row in found.rows) for context in contexts}
+    for row in found.rows:
+        values = {context: row.by_context[context].value for context in contexts}
+        cells = [
+            Text(f"{100 * value:.1f}", style="bold" if value == best[context] else "")
+            for context, value in values.items()
+        ]
+        table.add_row(Text(row.label), *cells)
+    return table
 
 
 def _show_pairs(screen: RichConsole, found: PairEvaluation, plot: Path | None) -> None:

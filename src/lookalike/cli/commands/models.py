@@ -18,12 +18,19 @@ def models(
     from lookalike.jobs.models import list_models
 
     found = list_models(workspace)
-    rows = [{"name": name, "model": card["model"], **card["about"]} for name, card in found.items()]
+    rows = [
+        {
+            "name": name,
+            "model": card["model"],
+            **{key: value for key, value in card["about"].items() if key != "history"},
+        }
+        for name, card in found.items()
+    ]
     Console(json, quiet).result({"models": rows}, lambda screen: _show(screen, rows))
 
 
 def _show(screen: RichConsole, rows: list[dict[str, Any]]) -> None:
-    from lookalike.jobs.evaluate import short_name
+    from lookalike.jobs.leaderboard import short_name
 
     if not rows:
         screen.print("no models yet: lookalike train adaptation --name NAME makes one", markup=False)
@@ -36,15 +43,22 @@ def _show(screen: RichConsole, rows: list[dict[str, Any]]) -> None:
 
 
 def _kind(row: dict[str, Any]) -> str:
+    if "fine_tuned" in row:
+        return f"fine-tuned network ({row['settings']['depth']})"
     form = row.get("settings", {}).get("form")
     return f"{row['model']}: {form}" if form else str(row["model"])
 
 
 def _measured(measured: dict[str, Any] | None) -> str:
-    """Write the first measure of the model, and of its features."""
+    """Write the first measure of the model, and of its features or its best member."""
     if measured is None:
         return "not measured"
     name = next(iter(measured["model"]))
-    ours, plain = measured["model"][name], measured["plain"][name]
+    ours = measured["model"][name]
     interval = "" if ours["low"] is None else f" ({ours['low']:.1%} to {ours['high']:.1%})"
-    return f"held out: {name} {ours['value']:.1%}{interval}; features as they are {plain['value']:.1%}"
+    if "members" in measured:
+        best = max(measured["members"], key=lambda member: measured["members"][member]["value"])
+        beside = f"its best member, {best}, {measured['members'][best]['value']:.1%}"
+    else:
+        beside = f"features as they are {measured['plain'][name]['value']:.1%}"
+    return f"held out: {name} {ours['value']:.1%}{interval}; {beside}"

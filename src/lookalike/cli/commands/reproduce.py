@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from lookalike.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
+    from lookalike.jobs.reproduce_cosis import ReproducedCosis
     from lookalike.jobs.reproduce_tll import Reproduced
 
 app = typer.Typer(help="Do published experiments again.", no_args_is_help=True, rich_markup_mode=None)
@@ -111,3 +113,72 @@ def _show(screen: RichConsole, found: Reproduced, plot: Path | None) -> None:
         screen.print(f"features of {name}", markup=False, soft_wrap=True)
     if plot is not None:
         screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+
+
+@app.command("cosis")
+def cosis(
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="DIR", help="The folder with filename_dict.txt and the labels.")
+    ],
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The folder of the BG-20K photographs.")],
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", metavar="NAME", help="By default torchvision:resnet50; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Where the weights of the encoder are.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of training.")] = 0,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    offline: OfflineOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """CoSIS: what an ensemble of context-sensitive models gains (Liao and Chen, 2024).
+
+    Their protocol on frozen features: a model per cluster from two thirds of its judgments, ensembles fitted on the
+    validation references, all tested on 1,010 others. Then the same corrected, and with a gate. The photographs and the
+    labels are theirs to give: docs/formats/cosis.md says where.
+    """
+    work_offline(offline)
+    from lookalike.jobs.reproduce_cosis import reproduce_cosis
+
+    console = Console(json, quiet)
+    with console.progress() as on_progress:
+        found = reproduce_cosis(workspace, labels, images, encoder or [], weights, seed, on_progress)
+    console.result(cosis_as_json(found), lambda screen: _show_cosis(screen, found))
+
+
+def cosis_as_json(found: ReproducedCosis) -> dict[str, Any]:
+    """Lay out what came out as JSON values; the leaderboards are those of `evaluate`."""
+    from lookalike.cli.commands.evaluate import as_json as leaderboard
+
+    return {
+        "local": {anchor: asdict(one) for anchor, one in found.local.items()},
+        "published": leaderboard(found.published),
+        "ours": leaderboard(found.ours),
+        "encoders": list(found.encoders),
+        "dim": found.dim,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _show_cosis(screen: RichConsole, found: ReproducedCosis) -> None:
+    from rich.table import Table
+
+    from lookalike.cli.commands.evaluate import show_leaderboard
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("in its own cluster")
+    for heading in ("judgments", "ranking head", "embedding", "features as they are"):
+        table.add_column(heading, justify="right")
+    for anchor, one in found.local.items():
+        cells = [f"{accuracy.value:.1%}" for accuracy in (one.head, one.embedding, one.plain)]
+        table.add_row(anchor, f"{one.head.n:,}", *cells)
+    screen.print(table)
+    for title, board in (("As published", found.published), ("Corrected", found.ours)):
+        screen.print(f"\n[bold]{title}[/]")
+        show_leaderboard(screen, board)
+    screen.print(f"[dim]{found.dim:,} numbers an image; {found.seconds:.0f} s[/]")
+    for name in found.encoders:
+        screen.print(f"features of {name}", markup=False, soft_wrap=True)

@@ -13,9 +13,11 @@ from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     EncoderOption,
     JsonOption,
+    ModelOption,
     OfflineOption,
     QuietOption,
     WorkspaceOption,
+    check_one,
     work_offline,
 )
 
@@ -32,18 +34,28 @@ def search(
         Path | None, typer.Option("--sheet", metavar="FILE", help="Also draw the answer: a .png, .jpg or .webp file.")
     ] = None,
     encoder: EncoderOption = None,
+    model: ModelOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find the images that look most like a picture."""
-    from lookalike.jobs.search import search_collection
+    """Find the images that look most like a picture.
 
+    With --model by the distance of a trained model or an ensemble, which weighs its models for this very picture.
+    """
     work_offline(offline)
+    check_one(encoder, model)
     console = Console(json, quiet)
     with console.progress() as on_progress:
-        found = search_collection(workspace, query, k, encoder, sheet, on_progress)
+        if model is None:
+            from lookalike.jobs.search import search_collection
+
+            found = search_collection(workspace, query, k, encoder, sheet, on_progress)
+        else:
+            from lookalike.jobs.search_by_model import search_by_model
+
+            found = search_by_model(workspace, query, model, k, sheet, on_progress)
     data = {"query": str(query), "root": str(found.root), "results": [asdict(hit) for hit in found.hits]}
     console.result(data, lambda screen: _show(screen, found, sheet))
 

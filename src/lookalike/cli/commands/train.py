@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +10,13 @@ import typer
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
+    ContextOption,
     JsonOption,
     OfflineOption,
     QuietOption,
+    SourceOption,
     WorkspaceOption,
+    parameters_of,
     work_offline,
 )
 from lookalike.core.errors import InputError
@@ -60,13 +62,8 @@ def adaptation(
     images: Annotated[
         Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="PATH", help="Only judgments of this import, named as it was given."),
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")
-    ] = None,
+    source: SourceOption = None,
+    context: ContextOption = None,
     flips: Annotated[
         bool, typer.Option("--flips", help="Also learn from the pictures mirrored left to right.")
     ] = False,
@@ -131,7 +128,7 @@ def adaptation(
             encoder or [],
             features,
             WhatFrom(pairs, pair_format, images, source, context, flips),
-            {"form": form, "seed": seed, **_parameters(set_ or [])},
+            {"form": form, "seed": seed, **parameters_of(set_ or [])},
             None if no_measure else Measure(**said, seed=seed),  # type: ignore[arg-type]
             replace,
             tensorboard,
@@ -166,20 +163,6 @@ def _check_given(given: dict[str, Any], from_pairs: bool, no_measure: bool) -> N
         raise InputError(f"--{name.replace('_', '-')} is for {'judgments' if from_pairs else 'pairs'}: {other}")
     for name in sorted(names & {"runs", "test", "by", "folds"} if no_measure else ()):
         raise InputError(f"--{name} says how to measure: leave it out with --no-measure")
-
-
-def _parameters(given: list[str]) -> dict[str, Any]:
-    """Read ``NAME=VALUE``; numbers, true and false are what they look like, all else is text."""
-    parameters = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set takes NAME=VALUE, not '{text}'")
-        try:
-            parameters[name] = jsonlib.loads(value)
-        except ValueError:
-            parameters[name] = value
-    return parameters
 
 
 def _show(screen: RichConsole, report: TrainingReport, plot: Path | None) -> None:
