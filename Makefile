@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: demo test check docs clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/core
+demo: $(VENV)/train
 	$(BIN)/lookalike demo
 
 test: $(VENV)/dev
@@ -26,13 +26,13 @@ docs: $(VENV)/dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) -e .
+$(VENV)/train: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e ".[train]"
 	@touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) -e ".[dev,train]"
-	@touch $@ $(VENV)/core
+	@touch $@ $(VENV)/train
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -203,14 +203,23 @@ def test_encoders_are_listed_and_shown(lookalike: Run, network: Path) -> None:
     assert "input_size" in out
 
 
-def test_the_demo_makes_a_sheet_and_finds_what_it_should(lookalike: Run, tmp_path: Path) -> None:
+def test_the_demo_runs_the_whole_loop(lookalike: Run, tmp_path: Path) -> None:
     code, out, _ = lookalike("demo", "d", "--count", 80, "--json")
     answer = json.loads(out)
     assert (code, answer["images"], answer["rejected"]) == (0, 80, [])
     assert answer["precision_at_10"] > 0.4
     assert set(answer["results"]) == {"indoor", "city", "ocean", "field", "mountain", "forest", "flower", "abstract"}
-    assert Path(answer["sheet"]).is_file()
-    code, out, _ = lookalike("search", "d/queries/city/0000.jpg", "--workspace", "d/.lookalike", "--json", "-k", 1)
+    board = answer["leaderboard"]
+    assert {row["model"] for row in board["rows"]} == {
+        "classic", "global", *answer["results"], "vote", "grid", "mlp", "gate",
+    }  # fmt: skip
+    assert all(row["seen"] == 0 for row in board["rows"])
+    assert board["rows"][0]["accuracy"] > 0.55
+    for made in (answer["sheet"], answer["gate_sheet"], board["path"]):
+        assert Path(made).is_file()
+    code, out, _ = lookalike(
+        "search", "d/queries/city/0000.jpg", "--workspace", "d/.lookalike", "--model", "gate", "--json", "-k", 1
+    )
     assert code == 0
 
 

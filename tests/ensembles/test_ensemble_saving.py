@@ -151,7 +151,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, share: float) -> None:
         ({"parameters": {"depth": 3}}, "GateEnsemble has no parameter 'depth'"),
         ({"parameters": {"folds": 1}}, "folds at least 2"),
         ({"parameters": {"penalty": "x"}}, "cannot be used"),
-        ({"parameters": {"columns": [0, 40]}}, "columns 0 to 40 are not among the 9"),
+        ({"parameters": {"columns": [0, 40], "place_by": "features"}}, "columns 0 to 40 are not among the 9"),
         ({"parameters": [1]}, "cannot be used"),
         ({"parameters": None}, "cannot be used"),
         ({"members": None}, "cannot be used"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,11 @@ class GateEnsemble(PlacedEnsemble):
     penalty : float, optional
         Pull towards equal weights, in votes; chosen without it.
     folds : int
+    place_by : {"models", "features"}
+        What the coordinates are of: the models' vectors of a reference, side by side, or its features. Models that
+        learned to tell contexts apart place references better than features do.
     columns : (int, int), optional
-        Of the features, those by which references are placed; all without it.
+        Of the features, those by which references are placed; all without it. With ``place_by="features"``.
     seed : int
         Of the hidden layer and the folds.
 
@@ -72,6 +75,7 @@ class GateEnsemble(PlacedEnsemble):
         hidden: int = 32,
         penalty: float | None = None,
         folds: int = 5,
+        place_by: Literal["models", "features"] = "models",
         columns: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> None:
@@ -80,6 +84,7 @@ class GateEnsemble(PlacedEnsemble):
         self.hidden = hidden
         self.penalty = penalty
         self.folds = folds
+        self.place_by = place_by
         self.columns = columns
         self.seed = seed
 
@@ -90,6 +95,10 @@ class GateEnsemble(PlacedEnsemble):
                 f"dim is at least 1, folds at least 2 and hidden not negative, not {self.dim}, {self.folds} and "
                 f"{self.hidden}"
             )
+        if self.place_by not in ("models", "features"):
+            raise InputError(f'references are placed by "models" or "features", not by {self.place_by!r}')
+        if self.columns is not None and self.place_by == "models":
+            raise InputError('columns are of features: give place_by="features" too')
         if self.penalty is not None and not 0 < self.penalty < np.inf:
             raise InputError(f"penalty is above 0, not {self.penalty!r}")
 

@@ -22,7 +22,7 @@ __all__ = ["PlacedEnsemble"]
 
 
 class PlacedEnsemble(WeightedEnsemble):
-    """Weights by principal coordinates of the reference's features.
+    """Weights by principal coordinates of the reference's features, or of what the models make of it.
 
     In the published mode coordinates are as they come. In the corrected one all are divided by one number, so that
     their variance is 1 on average; directions in which references hardly differ hardly count. Coordinates outside the
@@ -38,6 +38,7 @@ class PlacedEnsemble(WeightedEnsemble):
     """
 
     mode: str = "corrected"
+    place_by: str = "features"
     columns: tuple[int, int] | None = None
     pca_ids: Sequence[str] | None = None
     axes_: Axes
@@ -62,14 +63,14 @@ class PlacedEnsemble(WeightedEnsemble):
         fitted = rows if self.pca_ids is None else features.rows(self.pca_ids)
         if not len(fitted):
             raise InputError("pca_ids is empty: principal components need images")
-        start, stop = column_span(self.columns, self.n_features_in_)
         check_finite(features.vectors[fitted], features.ids[fitted])
-        self.axes_ = principal_axes(features.vectors[fitted, start:stop], dim)
+        seen = self._looked_at(features.vectors[fitted])
+        self.axes_ = principal_axes(seen, dim)
         missing = dim - self.axes_.turn.shape[1]
         if published and missing > 0:  # the published map has that many directions, whatever the references
-            turn = np.hstack([self.axes_.turn, np.zeros((stop - start, missing))])
+            turn = np.hstack([self.axes_.turn, np.zeros((seen.shape[1], missing))])
             self.axes_ = Axes(self.axes_.mean, turn)
-        coordinates = self.axes_.place(features.vectors[rows, start:stop])
+        coordinates = self.axes_.place(self._looked_at(features.vectors[rows]))
         spread = np.sqrt(coordinates.var(axis=0).mean()) if coordinates.size else 0.0
         self.unit_ = float(spread) if spread > 0 and not published else 1.0
         edge = np.inf if published else 0.0
@@ -78,8 +79,14 @@ class PlacedEnsemble(WeightedEnsemble):
 
     def _place(self, rows: Vectors) -> Floats:
         """Return coordinates (N, d) of features of references (N, n_features_in_)."""
+        return np.clip(self.axes_.place(self._looked_at(rows)) / self.unit_, *self.range_)
+
+    def _looked_at(self, rows: Vectors) -> Vectors:
+        """Return that by which references are placed, of their features (N, n_features_in_)."""
+        if self.place_by == "models":
+            return self._side_by_side(rows, np.ones((1, len(self.models_))))
         start, stop = column_span(self.columns, self.n_features_in_)
-        return np.clip(self.axes_.place(rows[:, start:stop]) / self.unit_, *self.range_)
+        return rows[:, start:stop]
 
     def _axes_arrays(self) -> Arrays:
         return {**self.axes_.arrays(), "unit": np.array([self.unit_]), "range": self.range_}
@@ -87,6 +94,6 @@ class PlacedEnsemble(WeightedEnsemble):
     def _restore_axes(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.axes_, self.unit_ = Axes.from_arrays(arrays), float(arrays["unit"][0])
         self.range_ = arrays["range"]
-        start, stop = column_span(self.columns, self.n_features_in_)
-        if self.axes_.turn.shape[0] != stop - start or self.range_.shape != (2, self.axes_.turn.shape[1]):
-            raise InputError(f"axes of {self.axes_.turn.shape} do not fit features of {stop - start} numbers")
+        width = self._looked_at(np.zeros((1, self.n_features_in_), np.float32)).shape[1]
+        if self.axes_.turn.shape[0] != width or self.range_.shape != (2, self.axes_.turn.shape[1]):
+            raise InputError(f"axes of {self.axes_.turn.shape} do not fit places of {width} numbers")

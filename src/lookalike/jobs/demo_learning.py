@@ -21,8 +21,8 @@ from lookalike.judgments.export import write_csv
 __all__ = ["Learned", "learn"]
 
 PEOPLE, NOISE, SEED = 5, 0.03, 0
-QUESTIONS, NEW_QUESTIONS = 1000, 250
-"""In each context, about the photographs that models learn from, and about the others."""
+QUESTIONS, NEW_QUESTIONS = 20, 9
+"""For each photograph that models learn from, and for each of the others."""
 
 SHARE = 5
 """Of eight photographs in a row, those whose answers are learned from."""
@@ -77,7 +77,7 @@ def learn(
     people = simulated_observers(PEOPLE, SEED, NOISE)
     for path, known, count in ((answers, True, QUESTIONS), (new_answers, False, NEW_QUESTIONS)):
         some = {image: scene for image, scene in scenes.items() if (int(Path(image).stem) % 8 < SHARE) == known}
-        write_csv(simulated_judgments(some, people, count, SEED + known), path)
+        write_csv(simulated_judgments(some, people, count * len(some) // len(CONTEXTS), SEED + known), path)
         import_judgments(workspace, "csv", path, folder / "photos", on_progress=on_progress)
     source = str(answers)
     train_global(workspace, GLOBAL, source=source, replace=True, on_progress=on_progress)

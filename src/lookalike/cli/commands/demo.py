@@ -26,6 +26,7 @@ def demo(
         Path, typer.Argument(metavar="FOLDER", help="Where everything goes; made if it is not there.")
     ] = FOLDER,
     count: Annotated[int, typer.Option("--count", min=80, help="How many photographs to render.")] = 600,
+    search_only: Annotated[bool, typer.Option("--search-only", help="End with the search: nobody answers.")] = False,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", metavar="DIR", help="The workspace; by default .lookalike in that folder."),
@@ -45,8 +46,8 @@ def demo(
     workspace = workspace or folder / ".lookalike"
     with console.progress() as on_progress:
         made = run_demo(folder, workspace, count, on_progress)
-        learned = _learned(folder, workspace, made, on_progress)
-    console.result(as_json(made, learned), lambda screen: _show(screen, made, learned, workspace))
+        learned = None if search_only else _learned(folder, workspace, made, on_progress)
+    console.result(as_json(made, learned), lambda screen: _show(screen, made, learned, workspace, search_only))
 
 
 def _learned(folder: Path, workspace: Path, made: Demo, on_progress: OnProgress) -> Learned | None:
@@ -78,7 +79,7 @@ def as_json(made: Demo, learned: Learned | None) -> dict[str, Any]:
     }
 
 
-def _show(screen: RichConsole, made: Demo, learned: Learned | None, workspace: Path) -> None:
+def _show(screen: RichConsole, made: Demo, learned: Learned | None, workspace: Path, search_only: bool) -> None:
     from rich.text import Text
 
     from lookalike.cli.commands.evaluate import show_leaderboard
@@ -95,7 +96,7 @@ def _show(screen: RichConsole, made: Demo, learned: Learned | None, workspace: P
     example = min(made.photos.rglob("*.jpg"))
     by = "" if learned is None else " --model gate"
     screen.print(Text(f"Then try: lookalike search {example} --workspace {workspace}{by}"), soft_wrap=True)
-    if learned is None:
+    if learned is None and not search_only:
         screen.print(
             'Without PyTorch nothing was learned: pip install "lookalike[train]" for the other half', markup=False
         )
