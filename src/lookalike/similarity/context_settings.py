@@ -23,7 +23,7 @@ class ContextSettings:
     mode: str = "corrected"
     head: str = "antisymmetric"
     reduce: int = 128
-    width: int = 256
+    width: int = 512
     members: int = 2
     epochs: int = 0
     batch: int = 1024

@@ -29,11 +29,11 @@ __all__ = ["FORM", "MOST", "Beginning", "as_asked", "first_weights", "suited_epo
 FORM = FORMS["residual"]
 """The map over the features."""
 
-MOST, WAIT = 24, 4
+MOST, WAIT = 24, 3
 """Passes that are tried at most, and passes without a lower loss before the trial ends."""
 
-TRIALS, SHARE = 4, 0.2
-"""How often images are set aside to find the number of passes, and which share of them."""
+TRIALS, MANY, SHARE = 4, 4096, 0.2
+"""How often images are set aside to find the number of passes (half as often with many judgments), and how many."""
 
 UNTRIED = 6
 """Passes where too few judgments are left to try on."""
@@ -160,7 +160,8 @@ def suited_epochs(
         losses = [epoch["validation_loss"] for epoch in found.history]
         return float((1 + np.argmin(losses)) * np.sqrt(len(train) / len(asked)))
 
-    found = np.array(sorted(in_lanes(work, range(TRIALS), min(TRIALS, cores()))))
+    trials = TRIALS if len(asked) <= MANY else TRIALS // 2
+    found = np.array(sorted(in_lanes(work, range(trials), min(trials, cores()))))
     return UNTRIED if np.isnan(found).all() else int(np.clip(np.ceil(np.nanmean(found)), 1, MOST))
 
 
