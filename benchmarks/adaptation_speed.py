@@ -29,7 +29,7 @@ def drawn(pairs: int) -> tuple[Features, Features]:
     """Draw pictures and their mirrored views."""
     rng = np.random.default_rng(0)
     latent, mixing = rng.normal(size=(pairs, LATENT)), rng.normal(size=(LATENT, DIM)) / np.sqrt(LATENT)
-    spread = np.geomspace(4, 0.25, DIM)
+    spread = np.geomspace(4, 2, DIM)
     nuisance = (rng.normal(size=(2 * pairs, DIM)) * spread) @ np.linalg.qr(rng.normal(size=(DIM, DIM)))[0]
     rows = np.concatenate([latent, latent]) @ mixing + nuisance
     ids = [f"{side}{number}" for side in "lr" for number in range(pairs)]

@@ -18,14 +18,14 @@ from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.core.features import Features
 from lookalike.core.lanes import cores, in_lanes
 from lookalike.core.names import is_name
-from lookalike.core.progress import OnProgress, silent
+from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.feature_sets import FeatureSet, compute_set
 from lookalike.jobs.context_measures import MeasuredContext, measure_contexts
 from lookalike.jobs.evaluate import chosen_judgments, judged_files
 from lookalike.jobs.models import NamedModel, model_file, open_model
-from lookalike.jobs.training import Folds, chosen_features, new_model_file, tell_epochs
+from lookalike.jobs.training import Folds, chosen_features, new_model_file
 from lookalike.judgments.table import Judgments
 from lookalike.reports.curves import draw_curves
 from lookalike.reports.leaderboard import check_plot
@@ -35,7 +35,7 @@ from lookalike.similarity.contexts import COUNTS, Contexts, discover_contexts
 from lookalike.similarity.prepared import need_torch
 from lookalike.similarity.saving import save_model
 from lookalike.training.logs import tensorboard_log
-from lookalike.training.plan import Epoch, OnEpoch
+from lookalike.training.plan import Epoch, OnEpoch, untold
 
 __all__ = ["COUNTS", "ContextChoice", "TrainedContext", "TrainedContexts", "train_contexts", "train_global"]
 
@@ -377,36 +377,32 @@ def _train(
 
 
 def _fit_all(task: _Task, models: Mapping[str, ContextModel], judgments: Judgments, features: Features) -> None:
-    settings = task.settings()
-    told = tell_epochs("training", settings.epochs * settings.members * len(models), task.on_progress)
-
     def work(name: str) -> None:
         context = task.contexts[name]
-        with _logged(None if task.tensorboard is None else task.tensorboard / name, told) as on_epoch:
+        with _logged(None if task.tensorboard is None else task.tensorboard / name) as on_epoch:
             try:
                 models[name].fit(judgments.take(task.learned[name]), features, on_epoch=on_epoch)
             except InputError as error:
                 raise InputError(str(error) if context is None else f"context '{context}': {error}") from error
 
-    for _ in in_lanes(work, models, min(len(models), cores())):
-        pass
+    for done, _ in enumerate(in_lanes(work, models, min(len(models), cores())), 1):
+        task.on_progress(Progress("training", done, len(models)))
 
 
 @contextmanager
-def _logged(folder: Path | None, told: OnEpoch) -> Iterator[OnEpoch]:
-    """Give what passes on every epoch, and logs it where there is a folder to log to."""
+def _logged(folder: Path | None) -> Iterator[OnEpoch]:
+    """Give what logs every pass, where there is a folder to log to."""
     if folder is None:
-        yield told
+        yield untold
         return
-    lock = Lock()  # members are trained side by side
+    lock = Lock()
     with tensorboard_log(folder) as log:
 
-        def both(epoch: Epoch) -> None:
-            with lock:
+        def locked(epoch: Epoch) -> None:
+            with lock:  # members are trained side by side
                 log(epoch)
-            told(epoch)
 
-        yield both
+        yield locked
 
 
 def _side_by_side(made: Sequence[TrainedContext]) -> list[dict[str, Any]]:

@@ -106,7 +106,8 @@ def discover_contexts(
 
     For every number that is tried, and three folds by reference: a global model is fitted on the training side, and
     from it a model per group of its references; the answers about the other references are predicted by the model of
-    the group that they fall in. The number with the lowest log loss is taken, and all references are grouped anew.
+    the group that they fall in. The number with the lowest log loss is taken, and all references are grouped anew. With
+    fewer than six references nothing can be tried, and the smallest number is taken.
 
     Parameters
     ----------
@@ -139,7 +140,8 @@ def discover_contexts(
     references = judgments.ids[np.unique(judgments.reference)]
     known = unit_rows(features.vectors[features.rows(references)])
     tried = _countable(counts, len(np.unique(known, axis=0)))
-    losses = {} if len(tried) == 1 else _losses(judgments, features, tried, seed, on_progress)
+    known_enough = len(references) >= 2 * FOLDS and len(tried) > 1
+    losses = _losses(judgments, features, tried, seed, on_progress) if known_enough else {}
     count = min(losses, key=lambda one: (losses[one], one)) if losses else tried[0]
     centres = _centres(known, count, seed)
     group = _nearest(known, centres)
@@ -151,7 +153,7 @@ def discover_contexts(
 def suggested_names(typical: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Suggest a name for each context: the folder that most of its typical images are in, else the first of these.
 
-    A folder that is most common in several contexts tells nothing, so it is not taken.
+    A folder that is the most common one in all of several contexts tells nothing, so it is not taken.
 
     Parameters
     ----------
@@ -165,18 +167,22 @@ def suggested_names(typical: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> suggested_names([["sea/1.jpg", "sea/7.jpg", "x/3.jpg"], ["x/5.jpg", "x/6.jpg"], ["p 9.jpg"]])
-    ('sea', 'x', 'p-9')
-    >>> suggested_names([["x/5.jpg"], ["x/6.jpg"], ["y/6.jpg"]])
-    ('5', '6', 'y')
+    >>> suggested_names([["sea/1.jpg", "sea/7.jpg", "x/3.jpg"], ["x/5.jpg"], ["p 9.jpg"], ["sea/2.jpg"]])
+    ('sea', 'x', 'p-9', 'sea-2')
+    >>> suggested_names([["x/5.jpg"], ["x/6.jpg"]])
+    ('5', '6')
     """
     folders = [_folder(images) for images in typical]
-    often = Counter(folder for folder in folders if folder)
+    if len(folders) > 1 and len(set(folders)) == 1:
+        folders = [""] * len(folders)
     names: list[str] = []
     for folder, images in zip(folders, typical, strict=True):
-        name = _plain(folder if often[folder] == 1 else PurePosixPath(images[0]).stem)
-        again = sum(one == name or one.startswith(f"{name}-") for one in names)
-        names.append(f"{name}-{again + 1}" if name in names else name)
+        plain = name = _plain(folder or PurePosixPath(images[0]).stem)
+        again = 1
+        while name in names:
+            again += 1
+            name = f"{plain}-{again}"
+        names.append(name)
     return tuple(names)
 
 
