@@ -122,8 +122,8 @@ def main() -> None:
         print({name: round(times[-1], 1) for name, times in seconds.items()}, flush=True)
     lines = [
         f"{len(known):,} judgments about {IMAGES:,} images, {DIM:,} numbers each; {options.runs} runs, {epochs} passes "
-        "in the last one. Ours includes finding out how many passes are best. Accuracy on 5,000 answers about 1,000 other "
-        "images, of the last run.",
+        "in the last one. Ours includes finding out how many passes are best. Accuracy on 5,000 answers about 1,000 "
+        "other images, of the last run.",
         "",
         "| training | seconds (median) | slowest | accuracy % | 95% interval |",
         "|---|---:|---:|---:|---|",
