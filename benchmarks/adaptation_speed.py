@@ -96,7 +96,7 @@ def main() -> None:
         print({name: round(times[-1], 1) for name, times in seconds.items()}, flush=True)
     base = np.median(seconds["plain PyTorch"])
     lines = [
-        f"{pairs_count:,} pairs, {epochs} passes, {options.runs} runs.",
+        f"{pairs_count:,} pairs, {epochs} passes, runs: {options.runs}.",
         "",
         "| loop | seconds a run (median) | times faster | test aR@1 | 95% interval over pairs |",
         "|---|---:|---:|---:|---|",
