@@ -18,8 +18,8 @@ from lookalike.judgments.table import Judgments
 from lookalike.metrics.calibration import logistic
 from lookalike.metrics.two_afc import two_afc_accuracy
 from lookalike.similarity.context_settings import ContextSettings, resolve_context
-from lookalike.similarity.context_training import FORM, MOST, as_asked, first_weights, suited_epochs, train_members
-from lookalike.similarity.forms import NUMPY
+from lookalike.similarity.context_training import MOST, as_asked, first_weights, suited_epochs, train_members
+from lookalike.similarity.forms import NUMPY, residual
 from lookalike.similarity.heads import HEADS
 from lookalike.similarity.model import MODELS, Arrays, Examples, SimilarityModel, judged_rows
 from lookalike.similarity.prepared import in_order_of_ids, need_torch, prepared
@@ -315,7 +315,7 @@ class ContextModel(SimilarityModel):
 
 
 def _embedded(x: Vectors, member: Mapping[str, NDArray[Any]]) -> Vectors:
-    return np.asarray(FORM.formula(x, member, NUMPY), np.float32)
+    return np.asarray(residual(x, member, NUMPY), np.float32)
 
 
 def _reduced_views(

@@ -15,7 +15,7 @@ from lookalike.core.types import Rows, Vectors
 from lookalike.judgments.joining import join
 from lookalike.judgments.table import Judgments
 from lookalike.similarity.context_settings import ContextSettings
-from lookalike.similarity.forms import FORMS
+from lookalike.similarity.forms import residual
 from lookalike.similarity.heads import HEADS
 from lookalike.similarity.prepared import grade_steps
 from lookalike.training.plan import OnEpoch, Plan, untold
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from lookalike.training.adaptation import Trained
     from lookalike.training.ranking import RankingTask
 
-__all__ = ["FORM", "MOST", "Beginning", "as_asked", "first_weights", "suited_epochs", "train_members"]
-
-FORM = FORMS["residual"]
-"""The map over the features."""
+__all__ = ["MOST", "Beginning", "as_asked", "first_weights", "suited_epochs", "train_members"]
 
 MOST, WAIT = 24, 3
 """Passes that are tried at most, and passes without a lower loss before the trial ends."""
 
 TRIALS, MANY, SHARE = 4, 4096, 0.2
 """How often images are set aside to find the number of passes (half as often with many judgments), and how many."""
+
+ENOUGH = 4096
+"""Judgments that one trial learns from at most."""
 
 UNTRIED = 6
 """Passes where too few judgments are left to try on."""
@@ -70,7 +70,14 @@ def first_weights(settings: ContextSettings, length: int) -> list[Beginning]:
     begins: list[Beginning] = []
     for member in range(settings.members):
         rng = np.random.default_rng(settings.seed * settings.members + member)
-        weights = {**FORM.start(settings.width, length, rng), **HEADS[settings.head].start(length, rng)}
+        # With zeros for the bias, all hidden numbers would turn on and off at hyperplanes through the mean alone.
+        drawn = rng.uniform(-1, 1, (settings.width, length + 1)) / np.sqrt(length)
+        weights = {
+            "inner": (3 * drawn[:, :-1]).astype(np.float32),
+            "bias": drawn[:, -1].astype(np.float32),
+            "outer": np.zeros((length, settings.width), np.float32),
+            **HEADS[settings.head].start(length, rng),
+        }
         if settings.triplet_on == "layer":
             weights |= {"gain": np.ones(length, np.float32), "shift": np.zeros(length, np.float32)}
         begins.append((weights, settings.scale))
@@ -111,7 +118,7 @@ def train_members(
         weights, scale = begins[member]
         seed = settings.seed * len(begins) + member
         plan = _plan(settings, *_set_aside(settings, asked, seed), scale, seed)
-        return member, train_adaptation(FORM.formula, weights, views, task, plan, on_epoch, member)
+        return member, train_adaptation(residual, weights, views, task, plan, on_epoch, member)
 
     done = dict(in_lanes(train, range(len(begins)), min(len(begins), cores())))
     return [done[member] for member in range(len(begins))]
@@ -127,9 +134,9 @@ def suited_epochs(
     """Return after how many passes a member predicts held-out answers best.
 
     A fifth of the images is set aside by chance, several times: a member is trained on the judgments that have none of
-    them, and tried on those whose reference is one. These are about half of the judgments; training on all of them
-    needs fewer passes but more steps, between as many passes and as many steps: the mean over the trials of the best
-    number of passes, times the square root of the share that was trained on.
+    them, and tried on those whose reference is one. These are half of the judgments or fewer; training on all of them
+    needs fewer passes but more steps: the mean over the trials of the best number of passes, times the square root of
+    the share that was trained on.
 
     Parameters
     ----------
@@ -155,8 +162,10 @@ def suited_epochs(
         train, held = np.flatnonzero(~aside[triplets].any(axis=0)), np.flatnonzero(aside[triplets[0]])
         if not (len(train) and len(held)):
             return float("nan")
+        if len(train) > ENOUGH:
+            train = np.sort(rng.choice(train, ENOUGH, replace=False))
         plan = _plan(trial, train, held, beginning[1], settings.seed)
-        found = train_adaptation(FORM.formula, beginning[0], views, task, plan, untold)
+        found = train_adaptation(residual, beginning[0], views, task, plan, untold)
         losses = [epoch["validation_loss"] for epoch in found.history]
         return float((1 + np.argmin(losses)) * np.sqrt(len(train) / len(asked)))
 
