@@ -21,7 +21,9 @@ from lookalike.ensembles.grid import GridEnsemble
 
 
 def threads() -> list[int]:
-    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    """Return the threads of the libraries whose limit is that of the process: OpenMP has one for every thread."""
+    shared = [one for one in threadpool_info() if one["user_api"] == "blas" and one.get("threading_layer") != "openmp"]
+    return [one["num_threads"] for one in shared]
 
 
 def test_the_limit_ends_with_the_last_fit() -> None:
@@ -45,6 +47,20 @@ def test_the_limit_ends_with_the_last_fit() -> None:
     second.set()
     thread.join()
     assert threads() == before
+
+
+def test_a_library_that_is_loaded_later_is_limited_too() -> None:
+    code = (
+        "from threadpoolctl import threadpool_info\n"
+        "from lookalike.ensembles.threads import one_thread_each\n"
+        "with one_thread_each():\n"
+        "    pass\n"
+        "import faiss\n"
+        "with one_thread_each():\n"
+        "    print(*[one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas'])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set(out.split()) == {"1"}
 
 
 def test_a_fit_that_fails_lifts_the_limit() -> None:

@@ -33,8 +33,8 @@ def one_thread_each() -> Iterator[None]:
     from threadpoolctl import ThreadpoolController
 
     with _lock:
-        _controller = _controller or ThreadpoolController()
         if not _inside:
+            _controller = ThreadpoolController()
             _limit = _controller.limit(limits=1, user_api="blas")
         _inside += 1
     try:
