@@ -29,7 +29,7 @@ PARAMETERS: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
         ({"model": AdaptationModel("within", reduce=3), "columns": (1, 7)}, ["pairs"]),
     ],
     "context": [
-        ({**QUICK}, ["judgments"]),
+        ({"width": 8, "members": 1}, ["judgments"]),
         ({"members": 3, "dropout": 0.3, "batch": 20, "validation": 0.3, "seed": 5, **QUICK}, ["judgments"]),
         ({"head": "concatenated", "reduce": 5, "pull": 2.0, "keep": "last", **QUICK}, ["judgments"]),
         ({"mode": "published", **QUICK}, ["judgments"]),
