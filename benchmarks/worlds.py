@@ -37,7 +37,7 @@ from lookalike.similarity.identity import IdentityModel
 from lookalike.similarity.model import SimilarityModel
 
 NOISES = {"none": 0.0, "some": 0.05, "much": 0.15}
-BUDGETS = (250, 1000, 2000)
+BUDGETS = (100, 300, 1000)
 """Answers per context."""
 TEST, PEOPLE, SIZE = 400, 10, 160
 KINDS = ("vote", "grid", "mlp", "gate")

@@ -88,7 +88,7 @@ def test_spies_agree() -> None:
     """The same through `out_of_fold`: whoever judges a reference has met neither its questions nor the picture."""
     judgments, features = contexts(shared=5)
     own = np.concatenate([own_of(judgments, 3), np.ones((1, len(judgments)), bool)])
-    met = spied(judgments, features, own, folds=4, seed=0)
+    met = spied(judgments, features, own, folds=4, by="image", seed=0)
     division = divided(judgments, own)
     questions = question_hashes(judgments)
     assert len(met) == 4 * len(division.folds)

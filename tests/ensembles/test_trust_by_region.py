@@ -113,7 +113,8 @@ def test_who_is_right_where_is_found_out(name: str) -> None:
     for other in others:
         ahead = compare_accuracy(found, other, *votes, clusters=asked.reference)
         assert ahead.low > 0
-        assert ahead.value > (0.02 if name == "mlp-published" else 0.2)
+        # These distances say nothing of how sure a model is, and the corrected mlp reads them so.
+        assert ahead.value > {"mlp-published": 0.02, "mlp": 0.15}.get(name, 0.2)
     weights, number = ensemble.weights(tested.features), quadrant(tested.vectors).argmax(axis=1)
     assert [weights[number == k].mean(axis=0).argmax() for k in range(MODELS)] == [0, 1, 2, 3]
 
@@ -292,3 +293,23 @@ def _check_slope(loss: Any, at: NDArray[np.float64]) -> None:
         step[number] = 1e-5
         central = (loss(at + step)[0] - loss(at - step)[0]) / 2e-5
         assert central == pytest.approx(slope[number], rel=1e-4, abs=1e-8)
+
+
+def test_votes_foretold_against_a_plain_loop() -> None:
+    made = world("sure", 3)
+    asked = made.judgments
+    gaps = (made.distances[1] - made.distances[0]).T.astype(np.float64)
+    answers = Answers.of(gaps, asked.votes_a, asked.votes_b, asked.reference)
+    foretold, total = answers.foretold()
+    expected = np.zeros_like(foretold)
+    single = []
+    for k in range(MODELS):
+        temperature = likeliest_temperature(answers.gaps[:, k], answers.votes_a, answers.votes_b)
+        for row, gap in enumerate(answers.gaps[:, k]):
+            chance = 1 / (1 + np.exp(-gap / temperature))
+            given = chance if answers.votes_a[row] else 1 - chance
+            expected[answers.reference[row], k] += given
+            single.append(given)
+    spread = np.sqrt(np.reshape(single, (MODELS, -1)).var(axis=1).mean())
+    np.testing.assert_allclose(foretold * 2 * spread, expected, rtol=1e-9)
+    np.testing.assert_allclose(total, np.bincount(answers.reference))

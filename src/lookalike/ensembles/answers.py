@@ -87,6 +87,28 @@ class Answers:
         agreeing = np.where(self.gaps > 0, a, np.where(self.gaps < 0, b, level))
         return self.by_reference(agreeing), self.by_reference(self.votes_a + self.votes_b)
 
+    def foretold(self) -> tuple[Floats, Floats]:
+        """Return how far each model foretells the votes, float64 (R, K), and how many there are, (R,).
+
+        A vote counts by the probability that the model gives it, at the temperature that suits this model best. That
+        says more of a model than whether it is right: of few votes per reference, the latter is mostly chance. All is
+        divided by one number, so that a vote has the variance 1/4, as of a coin that is right or not.
+
+        Examples
+        --------
+        >>> sure = Answers(np.array([[0.1, 1.0], [0.1, -1.0]]), np.ones(2), np.zeros(2), np.array([0, 1]))
+        >>> [votes.round(2).tolist() for votes in sure.foretold()]
+        [[[0.83, 0.5], [0.83, 0.5]], [1.0, 1.0]]
+        """
+        a, b = self.votes_a[:, None], self.votes_b[:, None]
+        temperatures = [likeliest_temperature(gaps, self.votes_a, self.votes_b) for gaps in self.gaps.T]
+        columns = zip(self.gaps.T, temperatures, strict=True)
+        chance = np.stack([logistic(-gaps, temperature) for gaps, temperature in columns], axis=1)
+        mean = (a * chance + b * (1 - chance)).sum(axis=0) / (a + b).sum()
+        variance = (a * (chance - mean) ** 2 + b * (1 - chance - mean) ** 2).sum(axis=0) / (a + b).sum()
+        unit = 2 * np.sqrt(variance.mean()) or 1.0
+        return self.by_reference(a * chance + b * (1 - chance)) / unit, self.by_reference(self.votes_a + self.votes_b)
+
     def margins(self, weights: Floats) -> Floats:
         """Return the gaps of the ensemble, float64 (n,), for weights per reference, (R, K)."""
         return (self.gaps * weights.take(self.reference, axis=0)) @ np.ones(weights.shape[1])

@@ -31,7 +31,7 @@ def out_of_fold(
     features: Features,
     trained_on: ArrayLike,
     folds: int = 5,
-    by: By = "image",
+    by: By = "reference",
     seed: int = 0,
     on_progress: OnProgress = silent,
 ) -> Distances:

@@ -17,7 +17,7 @@ from lookalike.core.types import Rows, Vectors
 from lookalike.ensembles.answers import Floats, likeliest_temperature
 from lookalike.ensembles.base import Ensemble
 from lookalike.ensembles.crossfit import out_of_fold, refitted
-from lookalike.ensembles.division import divide
+from lookalike.ensembles.division import divide, inner_division
 from lookalike.ensembles.members import member_distances
 from lookalike.ensembles.weighted import WeightedEnsemble
 from lookalike.judgments.splits import By, Split, split
@@ -69,7 +69,8 @@ def held_out_answers(
     """Fit models, and ensembles of them, on each training side anew, and let them judge the other.
 
     On every training side the ensembles are fitted on distances of models that have not seen the judgment: by
-    `out_of_fold`, once more, inside that side. So nothing that is measured here has met the answers it is measured on.
+    `out_of_fold`, once more, inside that side, by `inner_division`. So nothing that is measured here has met the
+    answers it is measured on.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def _one_fold(
     side[part.train_rows] = True
     fitted = refitted(models, part.judgments, features, learned, side)
     told = np.stack([model.was_asked(train) for model in fitted])
-    inside = out_of_fold(fitted, train, features, told, by=by, seed=seed)
+    inside = out_of_fold(fitted, train, features, told, by=inner_division(by), seed=seed)
     found = member_distances(fitted, test, features)
     distances, chances = [*found.transpose(1, 0, 2).astype(np.float64)], []
     for own, (a, b) in zip(inside.transpose(1, 0, 2), distances, strict=True):

@@ -22,7 +22,8 @@ from lookalike.similarity.model import Arrays, SimilarityModel
 
 __all__ = ["MLPEnsemble"]
 
-SHARPNESSES = (0.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
+SHARPNESSES = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0)
+DIMS = {"corrected": 16, "published": 8}
 PUBLISHED = ("inner", "bias", "outer", "last")
 
 
@@ -37,17 +38,18 @@ class MLPEnsemble(PlacedEnsemble):
     may be negative; distances are as they are. Of two equal distances it takes a for the closer candidate: its answer
     is b where ``distance_a > distance_b``.
 
-    ``mode="corrected"`` has one network with an output per model; votes count instead of references, predictions are
-    clipped to [0, 1], and weights are ``softmax(sharpness * prediction)``, with the sharpness under which folds over
-    the references find the votes likeliest (0: all models alike). Distances are calibrated.
+    ``mode="corrected"`` has one network with an output per model. It predicts the probability that a model gives to a
+    vote, which differs less by chance than whether the model is right. Every vote counts the same, and weights are
+    ``softmax(sharpness * prediction)``, with the sharpness under which folds over the references find the votes
+    likeliest (0: all models alike). Distances are calibrated.
 
     Parameters
     ----------
     models : sequence of SimilarityModel
         Fitted, on features of the same length.
     mode : {"corrected", "published"}
-    dim : int
-        How many coordinates.
+    dim : int, optional
+        How many coordinates; without it 16, or 8 as published.
     sharpness : float, optional
         Of the corrected mode; chosen without it.
     folds : int
@@ -78,7 +80,7 @@ class MLPEnsemble(PlacedEnsemble):
         self,
         models: Sequence[SimilarityModel],
         mode: Literal["corrected", "published"] = "corrected",
-        dim: int = 8,
+        dim: int | None = None,
         sharpness: float | None = None,
         folds: int = 5,
         columns: tuple[int, int] | None = None,
@@ -97,18 +99,18 @@ class MLPEnsemble(PlacedEnsemble):
     def _check(self) -> None:
         self._check_mode()
         self._check_seed(self.seed)
-        if self.dim < 1 or self.folds < 2:
+        if self._dim < 1 or self.folds < 2:
             raise InputError(f"dim is at least 1 and folds at least 2, not {self.dim} and {self.folds}")
         if self.sharpness is not None and not 0 <= self.sharpness < np.inf:
             raise InputError(f"sharpness is a number from 0, not {self.sharpness!r}")
 
     def _fit(self, answers: Answers, features: Features, rows: Rows) -> Floats:
-        coordinates = self._fit_axes(features, rows, self.dim)
+        coordinates = self._fit_axes(features, rows, self._dim)
         if self.mode == "published":
             right, total = answers.right(tie=1.0)
             self.regressors_ = published_regressors(coordinates, right / total[:, None], self.seed)
             return answers.margins(self._published_weights(coordinates))
-        right, total = answers.right()
+        right, total = answers.foretold()
         every = np.arange(len(rows))
 
         def learn(part: tuple[Rows, Rows]) -> tuple[Network, Floats, Floats]:
@@ -121,9 +123,12 @@ class MLPEnsemble(PlacedEnsemble):
         (self.network_, self.learned_, predicted), *held_out = in_order(learn, parts)
         for (_, held), (_, _, values) in zip(parts[1:], held_out, strict=True):
             predicted[held] = values
-        predicted = np.clip(predicted, 0, 1)
         self.sharpness_ = self._likeliest_sharpness(answers, predicted)
         return answers.margins(softmax(self.sharpness_ * predicted))
+
+    @property
+    def _dim(self) -> int:
+        return DIMS[self.mode] if self.dim is None else self.dim
 
     def _likeliest_sharpness(self, answers: Answers, predicted: Floats) -> float:
         if self.sharpness is not None:
@@ -139,7 +144,7 @@ class MLPEnsemble(PlacedEnsemble):
         coordinates = self._place(rows)
         if hasattr(self, "regressors_"):
             return self._published_weights(coordinates)
-        return softmax(self.sharpness_ * np.clip(self.network_.outputs_of(self.learned_, coordinates)[0], 0, 1))
+        return softmax(self.sharpness_ * self.network_.outputs_of(self.learned_, coordinates)[0])
 
     def _arrays(self) -> Arrays:
         if hasattr(self, "regressors_"):

@@ -1,4 +1,4 @@
-"""A network that predicts the accuracy of each model from the coordinates of the reference."""
+"""A network that predicts how well each model foretells votes from the coordinates of the reference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fit_accuracy(coordinates: Floats, right: Floats, total: Floats, rng: np.rand
     ----------
     coordinates : float64 (R, d)
     right : float64 (R, K)
-        Votes that each model agrees with.
+        Votes that each model foretells; see `lookalike.ensembles.answers.Answers.foretold`.
     total : float64 (R,)
         Votes, above 0.
     rng : numpy Generator
@@ -32,7 +32,7 @@ def fit_accuracy(coordinates: Floats, right: Floats, total: Floats, rng: np.rand
     Returns
     -------
     network, weights
-        It starts from the accuracy of each model over all references.
+        It starts from the share of the votes that each model foretells over all references.
     """
     network = Network(coordinates.shape[1], HIDDEN, right.shape[1])
     start = network.start(rng)
@@ -47,17 +47,15 @@ def fit_accuracy(coordinates: Floats, right: Floats, total: Floats, rng: np.rand
 def accuracy_loss(
     weights: Floats, network: Network, coordinates: Floats, right: Floats, total: Floats, start: Floats
 ) -> tuple[float, Floats]:
-    """Return the squared error of the accuracies per vote, with penalties, and its gradient.
+    """Return the squared error of what is predicted per vote, with penalties, and its gradient.
 
-    An error of a model is divided by the variance of one answer, ``p (1 - p)`` at its accuracy p over all references,
-    so that a penalty of `OUTER` means as much as that many votes do.
+    An error is divided by the variance of one vote, 1/4, so that a penalty of `OUTER` means as much as that many votes
+    do.
     """
     share = total / total.sum()
-    mean = start[-network.outputs :]
-    scale = 1 / np.maximum(mean * (1 - mean), 0.01)
     outputs, taken = network.outputs_of(weights, coordinates)
     error = outputs - right / total[:, None]
-    slopes = share[:, None] * scale * error
+    slopes = 4 * share[:, None] * error
     penalty = np.full(network.size, OUTER / total.sum())
     penalty[: network.inner_size] = INNER / total.sum()
     penalty[-network.outputs :] = 0.0

@@ -18,6 +18,7 @@ from lookalike.core.types import Distances
 from lookalike.core.workspace import Workspace
 from lookalike.ensembles.base import Ensemble
 from lookalike.ensembles.crossfit import out_of_fold
+from lookalike.ensembles.division import inner_division
 from lookalike.ensembles.held_out import Combine, HeldOutAnswers, held_out_answers
 from lookalike.ensembles.kinds import ENSEMBLES
 from lookalike.ensembles.saving import save_ensemble
@@ -195,7 +196,7 @@ def _out_of_fold(members: Members, judgments: Judgments, folds: Folds, on_progre
         members.features,
         np.stack(list(_trained_on(members, judgments).values())),
         folds=folds.folds,
-        by=folds.by,
+        by=inner_division(folds.by),
         seed=folds.seed,
         on_progress=on_progress,
     )
