@@ -60,7 +60,7 @@ def one_fold(part: Split, given: Mapping[str, Features], inner: By) -> dict[str,
     reduction = Reduction(COMPONENTS).fit(together.vectors[rows])
     reduced = Features(together.ids, reduction.transform(together.vectors))
     wide = Features(together.ids, np.concatenate([together.vectors, reduced.vectors], axis=1))
-    spans = _spans([*(one.vectors.shape[1] for one in alone), COMPONENTS])
+    spans = _spans([*(one.vectors.shape[1] for one in (*alone, reduced))])
     own, width = spans[-1], wide.vectors.shape[1]
     found = discover_contexts(train, reduced, seed=SEED)
     group = found.of(reduced.vectors[reduced.rows(train.references)])
