@@ -13,6 +13,7 @@ from lookalike import Features, load_encoder
 from lookalike.core.progress import Progress
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.feature_cache import cached_features
+from lookalike.embedding.lens import Lens
 from lookalike.jobs.export_encoder import export_encoder
 
 # The last stages of each network; the two ONNX files have one output.
@@ -47,13 +48,13 @@ def encoders(weights: Path, cache: Path) -> dict[str, str]:
 
 
 def features(
-    names: Mapping[str, str], images: Mapping[str, Path], cache: Path, flipped: bool = False
+    names: Mapping[str, str], images: Mapping[str, Path], cache: Path, lens: Lens | None = None
 ) -> dict[str, Features]:
     """Return unit features by network, and those of all networks side by side."""
     workspace = Workspace(cache / "workspace")
     found = {}
     for network, name in names.items():
-        raw = cached_features(workspace, load_encoder(name), images, tell, flipped=flipped)
+        raw = cached_features(workspace, load_encoder(name), images, tell, lens=lens)
         found[network] = Features(raw.ids, raw.vectors / np.linalg.norm(raw.vectors, axis=1, keepdims=True))
     found[f"all {len(names)}"] = Features.concatenate(list(found.values()))
     return found

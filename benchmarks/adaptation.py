@@ -20,6 +20,7 @@ from _report import machine, write_result
 
 from lookalike import AdaptationModel, Features, IdentityModel, Judgments, Pairs, read_judgments, read_pairs
 from lookalike.core.lanes import cores, in_lanes
+from lookalike.embedding.lens import Mirrored
 from lookalike.metrics.asymmetric import asymmetric_recall_chance, match_ranks_of_vectors
 from lookalike.metrics.ceilings import ceiling
 from lookalike.metrics.intervals import bootstrap_ratio
@@ -129,7 +130,7 @@ def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
 
 def tll(shared: Path, cache: Path, names: Mapping[str, str]) -> list[str]:
     pairs = read_pairs("tll", shared / "data" / "tll")
-    views = [features(names, pairs.images, cache, flipped) for flipped in (False, True)]
+    views = [features(names, pairs.images, cache, lens) for lens in (None, Mirrored())]
     lines = [
         "## tll",
         "",

@@ -21,6 +21,7 @@ COMMANDS = (
     "search",
     "compare",
     "duplicates",
+    "match",
     "import",
     "evaluate",
     "judgments show",
@@ -42,6 +43,7 @@ COMMANDS = (
     "models",
     "reproduce tll",
     "reproduce cosis",
+    "reproduce matching",
     "serve",
 )
 

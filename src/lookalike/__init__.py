@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from lookalike.metrics.two_afc import Accuracy as Accuracy
     from lookalike.metrics.two_afc import two_afc_accuracy as two_afc_accuracy
     from lookalike.similarity.adaptation import AdaptationModel as AdaptationModel
+    from lookalike.similarity.classifier import ClassifierModel as ClassifierModel
     from lookalike.similarity.context import ContextModel as ContextModel
     from lookalike.similarity.identity import IdentityModel as IdentityModel
+    from lookalike.similarity.projection import ProjectionModel as ProjectionModel
+    from lookalike.similarity.quantizer import QuantizerModel as QuantizerModel
     from lookalike.similarity.saving import load_model as load_model
     from lookalike.similarity.saving import save_model as save_model
     from lookalike.similarity.selected import SelectedModel as SelectedModel
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accuracy": "metrics.two_afc",
     "AdaptationModel": "similarity.adaptation",
+    "ClassifierModel": "similarity.classifier",
     "Collection": "embedding.collection",
     "ContextModel": "similarity.context",
     "Encoder": "embedding.encoder",
@@ -53,6 +57,8 @@ _HOMES = {
     "LookalikeError": "core.errors",
     "MLPEnsemble": "ensembles.mlp",
     "Pairs": "judgments.pairs",
+    "ProjectionModel": "similarity.projection",
+    "QuantizerModel": "similarity.quantizer",
     "SelectedModel": "similarity.selected",
     "VoteEnsemble": "ensembles.vote",
     "embed": "embedding.features",
@@ -70,6 +76,7 @@ _HOMES = {
 __all__ = [
     "Accuracy",
     "AdaptationModel",
+    "ClassifierModel",
     "Collection",
     "ContextModel",
     "Encoder",
@@ -82,6 +89,8 @@ __all__ = [
     "LookalikeError",
     "MLPEnsemble",
     "Pairs",
+    "ProjectionModel",
+    "QuantizerModel",
     "SelectedModel",
     "VoteEnsemble",
     "embed",

@@ -23,6 +23,7 @@ from lookalike.embedding import feature_cache
 from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_cache import cached_features, unit_features
 from lookalike.embedding.feature_files import FeatureFiles
+from lookalike.embedding.lens import Mirrored
 from lookalike.images.folder import Rejected
 
 Images = dict[str, Path]
@@ -85,13 +86,13 @@ def test_mirrored_pictures_are_kept_apart(
     workspace: Workspace, encoder: Encoder, images: Images, encoded: list[int]
 ) -> None:
     plain = cached_features(workspace, encoder, images)
-    flipped = cached_features(workspace, encoder, images, flipped=True)
+    flipped = cached_features(workspace, encoder, images, lens=Mirrored())
     pixels = np.stack([encoder.pixels(path)[:, ::-1] for path in images.values()])
     np.testing.assert_allclose(flipped.vectors, encoder.forward(np.ascontiguousarray(pixels)), atol=1e-5)
     assert not np.allclose(flipped.vectors, plain.vectors)
     encoded.clear()
-    for mirrored, before in ((False, plain), (True, flipped)):
-        again = cached_features(workspace, encoder, images, flipped=mirrored)
+    for lens, before in ((None, plain), (Mirrored(), flipped)):
+        again = cached_features(workspace, encoder, images, lens=lens)
         np.testing.assert_array_equal(again.vectors, before.vectors)
     assert encoded == []
 

@@ -16,6 +16,7 @@ from lookalike.core.workspace import Workspace
 from lookalike.embedding import feature_sets
 from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_sets import FeatureSet, compute_set, define, fingerprint, names, read, set_features
+from lookalike.embedding.lens import Mirrored
 from lookalike.images.folder import Rejected
 
 
@@ -82,7 +83,7 @@ def test_features_stand_side_by_side_and_none_outweighs_the_others(
     expected = np.hstack([unit_rows(encoder.encode(list(images.values()))) for encoder in parts])
     np.testing.assert_allclose(found.features.vectors, expected, atol=1e-5)
     np.testing.assert_array_equal(set_features(workspace, chosen, images).vectors, found.features.vectors)
-    flipped = set_features(workspace, chosen, images, flipped=True).vectors
+    flipped = set_features(workspace, chosen, images, lens=Mirrored()).vectors
     assert flipped.shape == expected.shape
     assert not np.allclose(flipped, expected, atol=1e-3)
 

@@ -35,6 +35,26 @@ PARAMETERS: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
         ({"mode": "published", **QUICK}, ["judgments"]),
         ({"mode": "published", "triplet_on": "layer", "learning_rate": 0.01, **QUICK}, ["judgments"]),
     ],
+    "quantizer": [
+        ({"books": 3, "words": 8, "length": 3, "epochs": 2}, ["pairs"]),
+        ({"books": 2, "words": 16, "length": 4, "epochs": 0, "reduce": 0}, ["pairs"]),
+        ({"books": 2, "words": 4, "length": 3, "epochs": 2, "soft": True, "reduce": 5, "seed": 4}, ["pairs"]),
+        ({"mode": "published", "epochs": 2, "batch": 8, "books": 4}, ["pairs"]),
+    ],
+    "classifier": [
+        ({}, ["pairs"]),
+        ({"epochs": 0, "reduce": 5, "unknown": 0.3, "refuse": 0.5}, ["pairs"]),
+        ({"epochs": 2, "unknown": 0.4, "batch": 7, "seed": 5}, ["pairs"]),
+        ({"mode": "published", "hidden": 8, "epochs": 2, "batch": 8, "unknown": 0.3}, ["pairs"]),
+    ],
+    "projection": [
+        ({}, ["pairs"]),
+        ({"epochs": 0, "reduce": 5, "shrinkage": 0.3}, ["pairs"]),
+        ({"head": "residual", "hidden": 8, "epochs": 2, "validation": 0.4, "pairing": "any", "batch": 7}, ["pairs"]),
+        ({"loss": "semi-hard", "reduce": 0, "epochs": 2, "pull": 1.0, "optimiser": "sgd", "seed": 5}, ["pairs"]),
+        ({"loss": "curriculum", "stages": 2, "epochs": 2}, ["pairs"]),
+        ({"mode": "published", "hidden": 8, "length": 6, "epochs": 2, "batch": 8}, ["pairs"]),
+    ],
     "adaptation": [
         ({"form": "auto", **QUICK}, ["pairs", "judgments"]),
         ({"form": "identity"}, ["pairs", "judgments"]),
@@ -67,6 +87,10 @@ CASES = [
 def needs_torch(name: str, parameters: dict[str, Any], kind: str) -> bool:
     if name == "context":
         return True
+    if name in ("projection", "classifier"):
+        return parameters.get("epochs") != 0
+    if name == "quantizer":
+        return bool(parameters["epochs"])
     form = parameters.get("form")
     return kind == "judgments" if form == "auto" else bool(form and FORMS[form].shapes)
 

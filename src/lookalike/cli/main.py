@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.commands import (
+    classify,
     combine,
     compare,
     demo,
@@ -22,16 +23,21 @@ from lookalike.cli.commands import (
     evaluate,
     features,
     finetune,
+    finetune_matching,
     import_,
     index,
     judgments,
+    match,
     models,
     report,
     reproduce,
+    reproduce_matching,
     search,
     serve,
     train,
     train_context,
+    train_contrastive,
+    train_quantizer,
 )
 from lookalike.core.errors import LookalikeError
 from lookalike.core.version import __version__
@@ -52,6 +58,8 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(compare.compare)
 app.command()(duplicates.duplicates)
+app.command()(match.match)
+app.command()(classify.classify)
 app.command("import")(import_.import_)
 app.command()(evaluate.evaluate)
 app.command()(combine.combine)
@@ -61,7 +69,12 @@ app.command()(serve.serve)
 train.app.command("context")(train_context.context)
 train.app.command("global")(train_context.global_)
 train.app.command("finetune")(finetune.finetune)
+train.app.command("contrastive")(train_contrastive.contrastive)
+train.app.command("classifier")(classify.classifier)
+train.app.command("quantizer")(train_quantizer.quantizer)
+train.app.command("matcher")(finetune_matching.matcher)
 app.add_typer(train.app, name="train")
+reproduce.app.command("matching")(reproduce_matching.matching)
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(judgments.app, name="judgments")
 app.add_typer(encoders.app, name="encoders")

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,20 @@ import numpy as np
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.progress import OnProgress, Progress, silent
-from lookalike.core.types import Vectors
+from lookalike.core.types import Rows, Vectors
+from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace, WorkspaceConfig
-from lookalike.embedding.duplicates import distances_to_first, duplicate_groups
+from lookalike.embedding.duplicates import (
+    MirroredVectors,
+    distances_to_first,
+    duplicate_groups,
+    mirrored_pixels,
+)
 from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
 from lookalike.embedding.fill import fill
 from lookalike.embedding.plan import IndexReport, make_plan
 from lookalike.embedding.writer import Writer
+from lookalike.images.decode import decode
 from lookalike.images.folder import FolderScan, ImageFile, Rejected, scan
 from lookalike.search.disposable import open_or_build
 from lookalike.search.exact import ExactIndex
@@ -231,9 +239,21 @@ class Collection:
             self._require_vectors()
             return []
         _, vectors = self._table.vectors(self._column)
-        groups = duplicate_groups(
-            self.encoder, paths, vectors, index, self.thumbnails, threshold, mirrored, on_progress
+        return self.grouped(
+            paths, vectors, index, threshold, partial(self._mirrored, paths) if mirrored else None, on_progress
         )
+
+    def grouped(
+        self,
+        paths: Sequence[str],
+        vectors: Vectors,
+        index: VectorIndex,
+        threshold: float,
+        mirrored: MirroredVectors | None = None,
+        on_progress: OnProgress = silent,
+    ) -> list[list[Hit]]:
+        """Group near-identical images by vectors that need not be the collection's own; see `duplicate_groups`."""
+        groups = duplicate_groups(paths, vectors, index, self.thumbnails, threshold, mirrored, on_progress)
         sizes = self._table.sizes([paths[row] for group in groups for row in group])
         return [_largest_first(paths, vectors, group, sizes) for group in groups]
 
@@ -263,6 +283,14 @@ class Collection:
             )
             self._searchable = (version, paths, index)
         return self._searchable[1], self._searchable[2]
+
+    def _mirrored(self, paths: Sequence[str], rows: Rows) -> Vectors:
+        """Encode the thumbnails of rows, mirrored left to right: unit vectors."""
+        wanted = [paths[row] for row in rows]
+        held = self.thumbnails(wanted)
+        return unit_rows(
+            self.encoder.encode([mirrored_pixels(np.asarray(decode(held[path]).image)) for path in wanted])
+        )
 
     def _require_vectors(self) -> None:
         if len(self):
@@ -327,7 +355,7 @@ class Collection:
 
 
 def _largest_first(
-    paths: list[str], vectors: Vectors, group: list[int], sizes: Mapping[str, tuple[int, int]]
+    paths: Sequence[str], vectors: Vectors, group: list[int], sizes: Mapping[str, tuple[int, int]]
 ) -> list[Hit]:
     """Order a group by the size of the picture: the first is the one to keep."""
     ordered = sorted(group, key=lambda row: (-math.prod(sizes[paths[row]]), paths[row]))

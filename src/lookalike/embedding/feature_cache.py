@@ -22,10 +22,10 @@ from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_files import FeatureFiles
 from lookalike.embedding.features import file_stamp
-from lookalike.encoders.spec import EncoderSpec
+from lookalike.embedding.lens import Lens
 from lookalike.images.folder import Rejected
 
-__all__ = ["cached_features", "mirrored", "unit_features"]
+__all__ = ["cached_features", "unit_features"]
 
 CHUNK_IMAGES = 2048
 CHUNK_SECONDS = 30.0
@@ -39,7 +39,7 @@ def cached_features(
     encoder: Encoder,
     images: Mapping[str, Path],
     on_progress: OnProgress = silent,
-    flipped: bool = False,
+    lens: Lens | None = None,
     rejected: list[Rejected] | None = None,
 ) -> Features:
     """Return features of image files by id, encoding only what is new or changed since the last call.
@@ -52,8 +52,8 @@ def cached_features(
     images : mapping of id to Path
     on_progress : callable
         Told of encoding alone.
-    flipped : bool
-        Features of the pictures mirrored left to right; kept apart from the others.
+    lens : Lens, optional
+        How the encoder sees the pictures, if not plainly; features under each lens are kept apart.
     rejected : list of Rejected, optional
         Takes the ids of images that cannot be used, which are then left out; without it, the first such image is an
         error.
@@ -71,7 +71,7 @@ def cached_features(
     StorageError
         The workspace cannot be written.
     """
-    files = FeatureFiles(_folder(workspace, encoder, flipped), encoder.dim)
+    files = FeatureFiles(_folder(workspace, encoder, lens), encoder.dim)
     ids, paths = list(images), _absolute(images.values())
     stamps = np.array([file_stamp(path) for path in paths], np.int64).reshape(-1, 2)
     held = files.read()
@@ -80,8 +80,7 @@ def cached_features(
     if (rows < 0).any():
         missing = {paths[at]: (int(stamps[at, 0]), int(stamps[at, 1])) for at in np.flatnonzero(rows < 0)}
         run = _Run(files, missing, refused if rejected is not None else None)
-        stage = f"encoding by {encoder.name}{', mirrored' if flipped else ''}"
-        run.encode(mirrored(encoder) if flipped else encoder, stage, on_progress)
+        run.encode(encoder, lens, on_progress)
         files.merge()
         held = files.read()
         rows = held.rows(paths, stamps)
@@ -98,44 +97,15 @@ def unit_features(
     encoder: Encoder,
     images: Mapping[str, Path],
     on_progress: OnProgress = silent,
-    flipped: bool = False,
+    lens: Lens | None = None,
     rejected: list[Rejected] | None = None,
 ) -> Features:
     """Return unit vectors of image files by id, float32 (N, dim); otherwise as `cached_features`."""
-    raw = cached_features(workspace, encoder, images, on_progress, flipped, rejected)
+    raw = cached_features(workspace, encoder, images, on_progress, lens, rejected)
     vectors = np.empty(raw.vectors.shape, np.float32)
     for start in range(0, len(raw), ROWS_AT_ONCE):
         vectors[start : start + ROWS_AT_ONCE] = unit_rows(raw.vectors[start : start + ROWS_AT_ONCE])
     return Features(raw.ids, vectors)
-
-
-def mirrored(encoder: Encoder) -> Encoder:
-    """Return an encoder that sees every picture mirrored left to right.
-
-    Examples
-    --------
-    >>> from lookalike import load_encoder
-    >>> encoder = load_encoder("classic")
-    >>> picture = np.zeros((8, 8, 3), np.uint8)
-    >>> picture[:, :4, 0] = 200
-    >>> bool(np.allclose(mirrored(encoder).encode([picture]), encoder.encode([picture[:, ::-1]]), atol=1e-5))
-    True
-    """
-    return Encoder(_Mirrored(encoder))
-
-
-class _Mirrored:
-    """An encoder behind a mirror."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-
-    @property
-    def spec(self) -> EncoderSpec:
-        return self._encoder.spec
-
-    def forward(self, pixels: Pixels) -> Vectors:
-        return self._encoder.forward(np.ascontiguousarray(pixels[:, :, ::-1]))
 
 
 @dataclass(slots=True)
@@ -158,13 +128,14 @@ class _Run:
     waiting: dict[str, Vectors] = field(default_factory=dict)
     written_at: float = field(default_factory=time.monotonic)
 
-    def encode(self, encoder: Encoder, stage: str, on_progress: OnProgress) -> None:
+    def encode(self, encoder: Encoder, lens: Lens | None, on_progress: OnProgress) -> None:
+        stage = f"encoding by {encoder.name}{f', {lens.name}' if lens else ''}"
         paths = sorted(self.missing)
         size = encoder.spec.batch
         batches = (paths[start : start + size] for start in range(0, len(paths), size))
         done = 0
         try:
-            for batch in in_lanes(lambda batch: _encode(encoder, batch), batches, encoder.lanes):
+            for batch in in_lanes(lambda batch: _encode(encoder, lens, batch), batches, encoder.lanes):
                 done += len(batch)
                 self._take(batch)
                 on_progress(Progress(stage, done, len(paths), len(self.refused or ())))
@@ -193,13 +164,13 @@ class _Run:
         self.written_at = time.monotonic()
 
 
-def _encode(encoder: Encoder, paths: Sequence[str]) -> dict[str, Vectors | ImageDecodeError]:
+def _encode(encoder: Encoder, lens: Lens | None, paths: Sequence[str]) -> dict[str, Vectors | ImageDecodeError]:
     """Take files through decoder and network: a feature each, or why there is none."""
     found: dict[str, Vectors | ImageDecodeError] = {}
     pixels: dict[str, Pixels] = {}
     for path in paths:
         try:
-            pixels[path] = encoder.pixels(path)
+            pixels[path] = encoder.pixels(path) if lens is None else lens.pixels(encoder, path)
         except ImageDecodeError as error:
             found[path] = error
     features = encoder.forward(np.stack(list(pixels.values()))) if pixels else ()
@@ -211,12 +182,12 @@ def _encode(encoder: Encoder, paths: Sequence[str]) -> dict[str, Vectors | Image
     return found
 
 
-def _folder(workspace: Workspace, encoder: Encoder, flipped: bool) -> Path:
-    """Name the folder of an encoder's features for people, and make it unique by the fingerprint."""
+def _folder(workspace: Workspace, encoder: Encoder, lens: Lens | None) -> Path:
+    """Name the folder of an encoder's features for people, and make it unique by the fingerprint and the lens."""
     last = re.split(r"[/\\]", encoder.name.lower().partition("@")[0])[-1]
     slug = re.sub(r"[^a-z0-9]+", "_", last).strip("_")[:60].strip("_")
     digest = hashlib.sha256(encoder.spec.fingerprint.encode()).hexdigest()[:16]
-    return workspace.path / "features" / f"{slug}_{digest}{'_mirrored' if flipped else ''}"
+    return workspace.path / "features" / f"{slug}_{digest}{f'_{lens.name}' if lens else ''}"
 
 
 def _absolute(paths: Iterable[Path]) -> list[str]:

@@ -22,6 +22,7 @@ from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
 from lookalike.embedding.feature_cache import cached_features, unit_features
+from lookalike.embedding.lens import Lens
 from lookalike.encoders.load import PLAIN
 from lookalike.encoders.name import parse_name
 from lookalike.images.folder import Rejected
@@ -33,6 +34,8 @@ __all__ = [
     "define",
     "encode_set",
     "fingerprint",
+    "is_tapped",
+    "joint_fingerprint",
     "names",
     "read",
     "set_features",
@@ -157,18 +160,18 @@ def set_features(
     workspace: Workspace,
     feature_set: FeatureSet,
     images: Mapping[str, Path],
-    flipped: bool = False,
+    lens: Lens | None = None,
     on_progress: OnProgress = silent,
 ) -> Features:
     """Return the features of a set alone; see `compute_set`."""
-    return compute_set(workspace, feature_set, images, flipped, on_progress).features
+    return compute_set(workspace, feature_set, images, lens, on_progress).features
 
 
 def compute_set(
     workspace: Workspace,
     feature_set: FeatureSet,
     images: Mapping[str, Path],
-    flipped: bool = False,
+    lens: Lens | None = None,
     on_progress: OnProgress = silent,
     rejected: list[Rejected] | None = None,
 ) -> ComputedSet:
@@ -184,8 +187,8 @@ def compute_set(
         Keeps the features of each encoder: only new and changed files are encoded.
     feature_set : FeatureSet
     images : mapping of id to Path
-    flipped : bool
-        Of the pictures mirrored left to right.
+    lens : Lens, optional
+        How the encoders see the pictures, if not plainly.
     on_progress : callable
     rejected : list of Rejected, optional
         Takes the ids of images that some encoder cannot use, which are then left out; without it, the first is an
@@ -205,16 +208,16 @@ def compute_set(
     fingerprints: list[str] = []
     for name in feature_set.encoders:
         encoder = load_encoder(name)
-        features = cached_features if _is_tapped(encoder.name) else unit_features
+        features = cached_features if is_tapped(encoder.name) else unit_features
         refused: list[Rejected] | None = None if rejected is None else []
-        parts.append(features(workspace, encoder, images, on_progress, flipped, refused))
+        parts.append(features(workspace, encoder, images, on_progress, lens, refused))
         fingerprints.append(encoder.spec.fingerprint)
         for entry in refused or ():
             del images[entry.path]  # the encoders that follow need not try
         if rejected is not None:
             rejected += refused or ()
     dims = {name: part.vectors.shape[1] for name, part in zip(feature_set.encoders, parts, strict=True)}
-    return ComputedSet(_side_by_side(parts), dims, _hash(fingerprints))
+    return ComputedSet(_side_by_side(parts), dims, joint_fingerprint(fingerprints))
 
 
 def encode_set(encoders: Sequence[Encoder], images: Sequence[ImageLike]) -> Vectors:
@@ -234,7 +237,7 @@ def encode_set(encoders: Sequence[Encoder], images: Sequence[ImageLike]) -> Vect
     1
     """
     parts = [(encoder.name, encoder.encode(images)) for encoder in encoders]
-    return np.concatenate([part if _is_tapped(name) else unit_rows(part) for name, part in parts], axis=1)
+    return np.concatenate([part if is_tapped(name) else unit_rows(part) for name, part in parts], axis=1)
 
 
 def fingerprint(feature_set: FeatureSet) -> str:
@@ -245,7 +248,29 @@ def fingerprint(feature_set: FeatureSet) -> str:
     >>> fingerprint(FeatureSet("plain", ("classic",))) == fingerprint(FeatureSet("other", ("classic",)))
     True
     """
-    return _hash([load_encoder(name).spec.fingerprint for name in feature_set.encoders])
+    return joint_fingerprint([load_encoder(name).spec.fingerprint for name in feature_set.encoders])
+
+
+def joint_fingerprint(fingerprints: Sequence[str]) -> str:
+    """Return the fingerprint of a set from those of its encoders, in order.
+
+    Examples
+    --------
+    >>> joint_fingerprint(["a", "b"]) == joint_fingerprint(["b", "a"])
+    False
+    """
+    return hashlib.sha256(repr((VERSION, *fingerprints)).encode()).hexdigest()
+
+
+def is_tapped(name: str) -> bool:
+    """Return whether the name of an encoder lists layers, so that it has scaled them itself as the name says.
+
+    Examples
+    --------
+    >>> is_tapped("timm:resnet18[layer4]"), is_tapped("timm:resnet18"), is_tapped("classic")
+    (True, False, False)
+    """
+    return name.partition(":")[0] not in PLAIN and bool(parse_name(name).layers)
 
 
 def _side_by_side(parts: Sequence[Features]) -> Features:
@@ -260,15 +285,6 @@ def _side_by_side(parts: Sequence[Features]) -> Features:
         # Row by row of the same images there is nothing to pick, and a mapped part need not be copied first.
         columns[:] = part.vectors if len(part) == len(last) else part.vectors[part.rows(last.ids)]
     return Features(last.ids, whole)
-
-
-def _hash(fingerprints: Sequence[str]) -> str:
-    return hashlib.sha256(repr((VERSION, *fingerprints)).encode()).hexdigest()
-
-
-def _is_tapped(name: str) -> bool:
-    """Whether a name lists layers, so that the encoder has scaled them itself as the name says."""
-    return name.partition(":")[0] not in PLAIN and bool(parse_name(name).layers)
 
 
 def _folder(workspace: Workspace) -> Path:

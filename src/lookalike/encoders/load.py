@@ -30,11 +30,14 @@ class Family:
         What stands for the family in a list of all encoders; empty where its few names are listed themselves.
     needs : tuple of str
         Libraries that the base installation lacks.
+    extra : str
+        What to install for them.
     """
 
     module: str
     shown: str = ""
     needs: tuple[str, ...] = ()
+    extra: str = "train"
 
 
 FAMILIES = {
@@ -53,8 +56,11 @@ FAMILIES = {
     "places365": Family("lookalike.encoders.places365", needs=("torch", "torchvision")),
     "cvnet": Family("lookalike.encoders.cvnet", needs=("torch",)),
     "facenet": Family("lookalike.encoders.facenet"),
+    "simnet": Family("lookalike.encoders.simnet", needs=("torch", "torchvision")),
+    "deeprank": Family("lookalike.encoders.simnet", needs=("torch", "torchvision")),
+    "hash": Family("lookalike.encoders.hashes", needs=("imagehash",), extra="hashes"),
 }
-PLAIN = ("classic", "onnx")
+PLAIN = ("classic", "onnx", "hash")
 """Families whose argument is no `EncoderName`, and that need no torch."""
 
 
@@ -167,7 +173,6 @@ def _import(family: str) -> ModuleType:
         missing = (error.name or "").partition(".")[0]
         if missing not in entry.needs:
             raise
-        raise EncoderError(
-            f'{family} encoders need {missing}, of the extra `train`: pip install "lookalike[train]", or export the '
-            "network elsewhere and use it as onnx:PATH"
-        ) from error
+        extra = f'of the extra `{entry.extra}`: pip install "lookalike[{entry.extra}]"'
+        instead = ", or export the network elsewhere and use it as onnx:PATH" if entry.extra == "train" else ""
+        raise EncoderError(f"{family} encoders need {missing}, {extra}{instead}") from error

@@ -2,7 +2,8 @@
 
 ``torchvision:resnet50`` takes torchvision's default weights, ``torchvision:resnet50.IMAGENET1K_V1`` others of its
 published ones. The feature is what the last linear layer is given; for vgg, alexnet and squeezenet it is the last map,
-averaged over space (their linear layers are kept only where one of them is tapped).
+averaged over space (their linear layers are kept only where one of them is tapped). The last linear layer itself is
+kept where it is tapped: ``torchvision:resnet50[fc,norm=published]`` gives the logits of the classes.
 
 This module imports torch and torchvision.
 """
@@ -94,7 +95,9 @@ def architecture(name: EncoderName) -> Architecture:
     return Architecture(
         family="torchvision",
         model=name.model,
-        build=partial(_build, model, options, maps and not any(x.startswith("classifier") for x in name.layers)),
+        build=partial(
+            _build, model, options, maps and not any(x.startswith("classifier") for x in name.layers), name.layers
+        ),
         source=_source(weights.url),
         input_size=(size, size),
         mean=tuple(picture.mean),
@@ -118,7 +121,7 @@ def _source(url: str) -> WeightSource:
     return WeightSource(file, url, checksum[1] if checksum else None)
 
 
-def _build(model: str, options: dict[str, Any], only_map: bool) -> nn.Module:
+def _build(model: str, options: dict[str, Any], only_map: bool, layers: tuple[str, ...]) -> nn.Module:
     builder = models.get_model_builder(model)
     if model in ("inception_v3", "googlenet"):
         # The published weights expect their own normalisation, which the network does itself.
@@ -131,7 +134,8 @@ def _build(model: str, options: dict[str, Any], only_map: bool) -> nn.Module:
         network.classifier = nn.AdaptiveAvgPool2d(1) if model.startswith("squeezenet") else nn.Identity()
         return network
     linear = [path for path, module in network.named_modules() if isinstance(module, nn.Linear)]
-    if linear:  # SqueezeNet ends in a convolution, which stays where a layer near it is tapped
+    # SqueezeNet ends in a convolution, which stays where a layer near it is tapped.
+    if linear and linear[-1] not in layers:
         parent, _, child = linear[-1].rpartition(".")
         setattr(network.get_submodule(parent), child, nn.Identity())
     return network

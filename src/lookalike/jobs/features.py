@@ -13,6 +13,7 @@ from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.embedding import feature_sets
 from lookalike.embedding.feature_sets import FeatureSet
+from lookalike.embedding.lens import Mirrored
 from lookalike.images.folder import Rejected, scan
 
 __all__ = ["FeatureReport", "collection_files", "compute_features", "define_features", "list_features"]
@@ -102,7 +103,7 @@ def compute_features(
     found = feature_sets.compute_set(held, chosen, files, on_progress=on_progress, rejected=rejected)
     if flipped:
         usable = {id_: files[id_] for id_ in found.features.ids.tolist()}
-        feature_sets.compute_set(held, chosen, usable, True, on_progress, rejected)
+        feature_sets.compute_set(held, chosen, usable, Mirrored(), on_progress, rejected)
     report = FeatureReport(
         name=name,
         images=len(found.features),

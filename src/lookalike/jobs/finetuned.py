@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lookalike.embedding.feature_sets import FeatureSet, fingerprint
+from lookalike.jobs.networks import keep_model
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.calibration import fit_temperature
 from lookalike.metrics.two_afc import Accuracy, compare_accuracy, majority_accuracy, two_afc_accuracy
 from lookalike.similarity.held_out import HeldOut
-from lookalike.similarity.identity import IdentityModel
-from lookalike.similarity.model import id_hashes, question_hashes
-from lookalike.similarity.saving import save_model
+from lookalike.similarity.model import question_hashes
 from lookalike.training.questions import Validation
 
 if TYPE_CHECKING:
@@ -149,8 +147,6 @@ def keep(run: Finetuning, report: FinetuneReport, learned: Judgments, temperatur
     about = report.about()
     source = f"{report.base}, fine-tuned ({report.settings['depth']}) on {report.examples:,} judgments"
     run.export(Path(report.encoder.removeprefix("onnx:")), temperature, {"source": source, **about})
-    features = FeatureSet(report.name, (report.encoder,))
-    model = IdentityModel.of(report.dim)
-    model.seen_ = np.unique(id_hashes(images_of(learned)))
-    model.asked_ = np.unique(question_hashes(learned))
-    save_model(model, report.path, {**about, "encoders": [report.encoder], "fingerprint": fingerprint(features)})
+    keep_model(
+        report.name, report.path, report.encoder, report.dim, about, images_of(learned), question_hashes(learned)
+    )

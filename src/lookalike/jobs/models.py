@@ -124,7 +124,7 @@ def model_features(
         An encoder gives other features than when the model was trained.
     ImageDecodeError, UnknownNameError, EncoderError, StorageError
     """
-    found = compute_set(workspace, named.features, images, False, on_progress, rejected)
+    found = compute_set(workspace, named.features, images, None, on_progress, rejected)
     if found.fingerprint != named.card["about"].get("fingerprint"):
         raise InputError(
             f"the model '{named.name}' was trained on other features of {', '.join(named.features.encoders)}: a "

@@ -19,6 +19,7 @@ from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_sets import FeatureSet, set_features
+from lookalike.embedding.lens import Mirrored
 from lookalike.encoders.tll37 import extractors
 from lookalike.jobs.evaluate_pairs import pair_files
 from lookalike.judgments.readers import read_pairs
@@ -114,7 +115,7 @@ def reproduce_tll(
         raise InputError("--weights is the file of one encoder: write NAME@PATH for each of several")
     names = encoders or (extractors()[0].published,)
     chosen = FeatureSet("", tuple(load_encoder(name, weights).name for name in names))
-    views = [set_features(held, chosen, files, flipped, on_progress) for flipped in (False, True)]
+    views = [set_features(held, chosen, files, lens, on_progress) for lens in (None, Mirrored())]
     components = _components(views)
 
     def do(label: str, make: Callable[[int], SimilarityModel], given: list[Features]) -> HeldOut:

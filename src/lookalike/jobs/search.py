@@ -27,11 +27,14 @@ class SearchResult:
         The folder that the hits' paths are relative to.
     hits : list of Hit
         Closest first.
+    bytes_per_image : int, optional
+        What was searched of each image, where that was a quantizer's code.
     """
 
     query: Path
     root: Path
     hits: list[Hit]
+    bytes_per_image: int | None = None
 
 
 def search_collection(

@@ -15,6 +15,7 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.feature_sets import compute_set, set_features
+from lookalike.embedding.lens import Mirrored
 from lookalike.jobs.evaluate import chosen_judgments, judged_files
 from lookalike.jobs.evaluate_pairs import guess_format, pair_files
 from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
@@ -182,7 +183,7 @@ def train_adaptation(
     settings = _checked(model, kind, tensorboard, plot)
     chosen = chosen_features(held, encoders, feature_set)
     computed = compute_set(held, chosen, files, on_progress=on_progress)
-    flipped = set_features(held, chosen, files, True, on_progress) if what.flips else None
+    flipped = set_features(held, chosen, files, Mirrored(), on_progress) if what.flips else None
     measured = _measured(model, examples, computed.features, flipped, measure, on_progress) if measure else None
     with tensorboard_log(tensorboard) if tensorboard else nullcontext(untold) as log:
         told = tell_epochs("training", settings.epochs * settings.members, on_progress, log)

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lookalike.core.errors import EncoderError, InputError
+from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.types import Rows
 from lookalike.core.workspace import Workspace
-from lookalike.encoders.load import PLAIN, encoder_names, load_pixels
+from lookalike.encoders.load import encoder_names
 from lookalike.encoders.name import parse_name
 from lookalike.jobs.compare import default_encoder
 from lookalike.jobs.evaluate import chosen_judgments, judged_files
 from lookalike.jobs.finetuned import FinetuneReport, fitted_temperature, images_of, keep, measured_on
 from lookalike.jobs.models import model_file
+from lookalike.jobs.networks import Outputs, check_trainable, checkpoints_of, trainable
 from lookalike.judgments.splits import By
 from lookalike.judgments.table import Judgments
 from lookalike.reports.curves import draw_curves
-from lookalike.reports.leaderboard import check_plot
 from lookalike.similarity.heads import HEADS
 from lookalike.similarity.held_out import HeldOut
 from lookalike.similarity.prepared import need_torch
@@ -41,11 +41,9 @@ from lookalike.training.questions import Finetuned, OnRankingEpoch, questions_of
 
 if TYPE_CHECKING:
     from lookalike.encoders.network import NetworkEncoder
-    from lookalike.training.checkpoints import Checkpoints
     from lookalike.training.finetuning import Finetuning
-    from lookalike.training.processes import Processes
 
-__all__ = ["Outputs", "Sides", "train_finetuned"]
+__all__ = ["Sides", "train_finetuned"]
 
 IDLE = ("epochs", "patience", "checkpoint_minutes")
 """Settings that may change between a checkpoint and what goes on from it: no step depends on them."""
@@ -67,25 +65,6 @@ class Sides:
     by: By = "image"
     folds: int = 5
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What is written beside the model.
-
-    Attributes
-    ----------
-    weights : Path, optional
-        A ``.safetensors`` file for the weights, updates merged, which the encoder takes as ``weights=PATH``.
-    tensorboard : Path, optional
-        A folder for TensorBoard.
-    plot : Path, optional
-        A picture of the losses.
-    """
-
-    weights: Path | None = None
-    tensorboard: Path | None = None
-    plot: Path | None = None
 
 
 def train_finetuned(
@@ -153,12 +132,12 @@ def train_finetuned(
     from lookalike.training.processes import joined_processes
 
     with joined_processes(device) as processes:
-        network, head = _trainable(base, weights, device), HEADS[settings.head]
+        network, head = trainable(base, weights, device), HEADS[settings.head]
         start = head.start(network.spec.dim, np.random.default_rng(settings.seed))
         questions = questions_of(judgments, rows.train, rows.validation)
         run = Finetuning(network, head.formula, start, files, questions, settings, processes)
         training, tell = _identity(network, settings, judgments, rows), on_progress if processes.first else silent
-        checkpoints = _checkpoints(held, name, training, resume, replace, processes)
+        checkpoints = checkpoints_of(held, name, training, resume, replace, processes)
         if processes.first and not checkpoints.exists():
             run.check_export()
         before = run.answers(rows.test, tell)
@@ -202,12 +181,8 @@ def _checked(name: str, base: str, parameters: Mapping[str, Any], is_there: bool
         raise InputError(f"'{name}' is the name of an encoder: choose another for the model")
     if is_there:
         raise InputError(f"there is a model '{name}': choose another name, or --replace it")
-    if outputs.plot is not None:
-        check_plot(outputs.plot)
-    if outputs.weights is not None and outputs.weights.suffix != ".safetensors":
-        raise InputError(f"{outputs.weights}: weights are written as .safetensors; change the suffix")
-    if base.partition(":")[0] in PLAIN:
-        raise EncoderError(f"{base} cannot be trained: give a network made with torch, such as timm:resnet18")
+    outputs.check()
+    check_trainable(base)
     need_torch()
     parsed = parse_name(base)
     return finetune_settings(parameters, f"{parsed.family}:{parsed.model}")
@@ -235,15 +210,6 @@ def _dealt(judgments: Judgments, sides: Sides, settings: FinetuneSettings) -> _R
     return _Rows(train, validation, test)
 
 
-def _trainable(name: str, weights: Path | None, device: str) -> NetworkEncoder:
-    loaded = load_pixels(name, weights, device)
-    from lookalike.encoders.network import NetworkEncoder
-
-    if not isinstance(loaded, NetworkEncoder):
-        raise EncoderError(f"{loaded.spec.name} cannot be trained: give the network's weights, not an exported file")
-    return loaded
-
-
 def _identity(network: NetworkEncoder, settings: FinetuneSettings, judgments: Judgments, rows: _Rows) -> str:
     """Return a hash of all that decides the steps of a training."""
     chosen = {key: value for key, value in settings.as_dict().items() if key not in IDLE}
@@ -252,23 +218,6 @@ def _identity(network: NetworkEncoder, settings: FinetuneSettings, judgments: Ju
     for column in (*columns, judgments.grades_a, judgments.grades_b, rows.train, rows.validation):
         digest.update(b"" if column is None else np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()
-
-
-def _checkpoints(
-    workspace: Workspace, name: str, training: str, resume: bool, replace: bool, processes: Processes
-) -> Checkpoints:
-    """Return the checkpoints to go on from, or to write."""
-    from lookalike.training.checkpoints import Checkpoints
-
-    found = Checkpoints(workspace.path / "checkpoints" / name, training)
-    is_there = found.exists()
-    if is_there and not (resume or replace):
-        raise InputError(f"a training of '{name}' was cut off: go on with --resume, or begin anew with --replace")
-    processes.wait()
-    if is_there and not resume and processes.first:
-        found.remove()
-    processes.wait()
-    return found
 
 
 @contextmanager

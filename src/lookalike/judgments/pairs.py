@@ -91,11 +91,32 @@ class Pairs:
         >>> Pairs.from_ids(["a", "a", "c"], ["b", "d", "e"]).groups().tolist()
         [0, 0, 2]
         """
+        return self._first_of_thing()[self.left_rows]
+
+    def things(self) -> Codes:
+        """Tell which things the images show: those of a pair show the same, and so do those of pairs in a chain.
+
+        Returns
+        -------
+        int32 (m,)
+            Of each of `ids`, from 0 in the order in which things first come there; an image in no pair is a thing of
+            its own.
+
+        Examples
+        --------
+        >>> Pairs.from_ids(["a", "c", "d"], ["b", "d", "e"]).things().tolist()
+        [0, 0, 1, 1, 1]
+        """
+        return np.unique(self._first_of_thing(), return_inverse=True)[1].astype(np.int32)
+
+    def _first_of_thing(self) -> Codes:
+        """Return the first of the images that are connected with each, int32 (m,), as positions in `ids`."""
         label = np.arange(len(self.ids), dtype=np.int32)
         while True:
             smaller = np.minimum(label[self.left_rows], label[self.right_rows])
             before = label.copy()
             for rows in (self.left_rows, self.right_rows):
                 np.minimum.at(label, rows, smaller)
+            label = label[label]  # half of the way at once, where things are long chains
             if (label == before).all():
-                return label[self.left_rows]
+                return label

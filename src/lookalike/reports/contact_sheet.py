@@ -15,7 +15,7 @@ from lookalike.images.decode import decode
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["Section", "Tile", "check_sheet", "contact_sheet", "justified_rows"]
+__all__ = ["Section", "Tile", "check_sheet", "contact_sheet", "justified_rows", "sheet_font", "shortened"]
 
 WIDTH, MARGIN, GAP, HEADER = 1600, 40, 14, 104
 LARGE_QUERY, SMALL_QUERY, ROW_HEIGHT, CAPTION = 400, 220, 210, 30
@@ -88,7 +88,7 @@ def contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     blocks = [_lay_out(section, query_width) for section in sections]
     sheet = Image.new("RGB", (WIDTH, HEADER + sum(block.height for block in blocks) + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 8), title, INK, _font(30))
+    draw.text((MARGIN, MARGIN - 8), title, INK, sheet_font(30))
     top = HEADER
     for block in blocks:
         _draw_block(sheet, draw, block, top)
@@ -196,14 +196,21 @@ def _picture(tile: Tile) -> Image.Image:
 
 def _caption(draw: ImageDraw.ImageDraw, x: int, y: int, width: int, name: str, note: str) -> None:
     """Write a name, shortened in its middle where it is too long, and a note at the right."""
-    font = _font(15)
+    font = sheet_font(15)
     room = width - draw.textlength(note, font) - 12
-    shown = _shortened(name, lambda text: draw.textlength(text, font) <= room)
+    shown = shortened(name, lambda text: draw.textlength(text, font) <= room)
     draw.text((x, y + 6), shown, INK, font)
     draw.text((x + width, y + 6), note, FAINT, font, anchor="ra")
 
 
-def _shortened(name: str, fits: Callable[[str], bool]) -> str:
+def shortened(name: str, fits: Callable[[str], bool]) -> str:
+    """Return a name, with as much of its middle left out as needed to fit; empty where nothing fits.
+
+    Examples
+    --------
+    >>> shortened("photographs/2024/lake.jpg", lambda text: len(text) <= 12)
+    'pho…lake.jpg'
+    """
     if fits(name):
         return name
     for keep in range(len(name) - 1, 1, -1):
@@ -214,7 +221,14 @@ def _shortened(name: str, fits: Callable[[str], bool]) -> str:
     return ""
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def sheet_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the letters of sheets, of some height in pixels.
+
+    Examples
+    --------
+    >>> sheet_font(15).getlength("sheet") > 20
+    True
+    """
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -110,13 +110,13 @@ class Checkpoints:
         try:
             stands = json.loads(about["position"])
             put_back(network, {name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
-            for name, parameter in network.named_parameters():
-                found = {key: tensors.get(f"optimiser.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-                if all(value is not None for value in found.values()):
-                    optimiser.state[parameter] = {
-                        key: value if key == "step" else torch.empty_like(parameter).copy_(value)
-                        for key, value in found.items()
-                    }
+            parameters = dict(network.named_parameters())
+            for key, value in tensors.items():
+                if key.startswith("optimiser."):
+                    _, kind, name = key.split(".", 2)
+                    like = parameters[name]
+                    # Steps are counted on the CPU; all else lies in memory as the parameter does.
+                    optimiser.state[like][kind] = value if kind == "step" else torch.empty_like(like).copy_(value)
             return Position(**{**stands, "lowest": math.inf if stands["lowest"] is None else stands["lowest"]})
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _damaged(self._last, error) from error

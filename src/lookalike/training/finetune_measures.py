@@ -5,7 +5,9 @@ This module imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,10 +23,21 @@ from lookalike.training.processes import Processes
 from lookalike.training.questions import Questions, Validation
 from lookalike.training.ranking_network import Answers, RankingNetwork
 
-__all__ = ["Preparation", "question_loss", "validate"]
+__all__ = ["Embedding", "Preparation", "embedded", "question_loss", "validate"]
 
 CHUNK = 4096
 """Questions whose embeddings are put side by side at once."""
+
+
+class Embedding(Protocol):
+    """A network that embeds pictures."""
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+
+    def embeddings(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embed normalised pictures, float (n, 3, H, W) to float32 (n, D)."""
 
 
 class Preparation:
@@ -94,32 +107,61 @@ def validate(
     network.eval()
     images, places = np.unique(questions.images[:, rows], return_inverse=True)
     with torch.inference_mode():
-        z = _embedded(network, prepare, reader, images, settings.batch, processes, on_progress)
+        told = partial(_told, on_progress, "measuring on answers held out")
+        z = embedded(
+            network, prepare, lambda n: reader.whole(int(images[n])), len(images), 3 * settings.batch, processes, told
+        )
         parts = np.array_split(np.arange(len(rows)), -(-len(rows) // CHUNK))
         found = [_answered(network, z, questions, rows, places.reshape(3, -1), part, settings) for part in parts]
     losses, votes, columns = zip(*found, strict=True)
     return Validation(float(np.average(losses, weights=votes)), *np.concatenate(columns, axis=-1))
 
 
-def _embedded(
-    network: RankingNetwork,
+def embedded(
+    network: Embedding,
     prepare: Preparation,
-    reader: PictureReader,
-    images: NDArray[np.int64],
+    picture: Callable[[int], Pixels],
+    count: int,
     batch: int,
     processes: Processes,
-    on_progress: OnProgress,
+    on_step: Callable[[int, int], None],
 ) -> torch.Tensor:
-    """Embed images, each by one process, float32 (m, D)."""
-    mine = np.arange(processes.rank, len(images), processes.count)
-    z = torch.zeros(len(images), network.dim, device=prepare.device)
-    start, pending = 0, ahead(reader.whole, images[mine].tolist(), processes.lanes, 6 * batch)
-    for pixels in _stacked(pending, 3 * batch):
-        places = mine[start : start + len(pixels)]
-        z[torch.from_numpy(places)] = network.embeddings(prepare(pixels))
-        start += len(pixels)
-        on_progress(Progress("measuring on answers held out", start, len(mine)))
-    return processes.sum(z)
+    """Embed pictures, each by one process; every process gets all.
+
+    Parameters
+    ----------
+    network : Embedding
+    prepare : Preparation
+    picture : callable
+        Gives the n-th one, uint8 (H, W, 3). Called in several threads.
+    count, batch : int
+        Pictures, in all and at a time.
+    processes : Processes
+    on_step : callable
+        Told how many of how many pictures this process has embedded.
+
+    Returns
+    -------
+    float32 tensor (count, D)
+
+    Raises
+    ------
+    ImageDecodeError
+    """
+    mine = np.arange(processes.rank, count, processes.count)
+    z = torch.zeros(count, network.dim, device=prepare.device)
+    start, pending = 0, ahead(picture, mine.tolist(), processes.lanes, 2 * batch)
+    with torch.inference_mode():
+        for pixels in _stacked(pending, batch):
+            places = mine[start : start + len(pixels)]
+            z[torch.from_numpy(places)] = network.embeddings(prepare(pixels))
+            start += len(pixels)
+            on_step(start, len(mine))
+        return processes.sum(z)
+
+
+def _told(on_progress: OnProgress, stage: str, done: int, total: int) -> None:
+    on_progress(Progress(stage, done, total))
 
 
 def _stacked(pictures: Iterator[Pixels], size: int) -> Iterator[Pixels]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, get_args
@@ -21,6 +21,7 @@ __all__ = [
     "TripletOn",
     "ViewsOf",
     "finetune_settings",
+    "of_kind",
 ]
 
 Depth: TypeAlias = Literal["lora", "full"]
@@ -208,7 +209,7 @@ def finetune_settings(given: Mapping[str, Any], network: str = "") -> FinetuneSe
         if name not in known:
             raise UnknownNameError("parameter of fine-tuning", name, known)
         if value is not None:
-            said[name] = _of_kind(name, value, known[name])
+            said[name] = of_kind(name, value, known[name], CHOICES.get(name))
     mode, depth = said.get("mode", "corrected"), said.get("depth", "full")
     own = dict(OWN[mode, depth])
     if mode == "published":
@@ -232,10 +233,21 @@ def _of_network(network: str, depth: Depth) -> dict[str, Any]:
     return {"triplet_on": "layer"} if family == "places365" else {}
 
 
-def _of_kind(name: str, value: Any, default: Any) -> Any:
-    """Return a value of the kind of the default, or refuse it; a whole number will do where a number is wanted."""
-    if name in CHOICES and value not in CHOICES[name]:
-        raise InputError(f"{name} is {' or '.join(CHOICES[name])}, not {value!r}")
+def of_kind(name: str, value: Any, default: Any, choices: Sequence[str] | None = None) -> Any:
+    """Return a value of the kind of the default, or refuse it; a whole number will do where a number is wanted.
+
+    Raises
+    ------
+    InputError
+        The value is of another kind, or none of the choices.
+
+    Examples
+    --------
+    >>> of_kind("rate", 1, 0.5)
+    1.0
+    """
+    if choices and value not in choices:
+        raise InputError(f"{name} is {' or '.join(choices)}, not {value!r}")
     if isinstance(default, str):
         right, wanted = isinstance(value, str), "text"
     elif isinstance(default, bool):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from lookalike.core.types import Pixels
 from lookalike.encoders.spec import EncoderSpec
+from lookalike.images.augmentation import Augmentation, augmented
 from lookalike.images.decode import decode
 from lookalike.images.fit import fit
 from lookalike.images.views import ViewPlan, random_view
@@ -40,15 +41,15 @@ class PictureReader:
         One per image.
     spec : EncoderSpec
         How the encoder takes pictures.
-    plan : ViewPlan
-        Of views, at the size of the encoder.
+    plan : ViewPlan or Augmentation
+        Of views, at the size of the encoder: parts of the picture, or all that an augmentation does to it.
     seed : int
     resized : bool
         Whether views are cut from the picture as the encoder takes it, and not from the photo.
     """
 
     def __init__(
-        self, files: Sequence[Path], spec: EncoderSpec, plan: ViewPlan, seed: int, resized: bool = False
+        self, files: Sequence[Path], spec: EncoderSpec, plan: ViewPlan | Augmentation, seed: int, resized: bool = False
     ) -> None:
         self._files = files
         self._spec = spec
@@ -77,14 +78,16 @@ class PictureReader:
         ----------
         image : int
         epoch, place, slot : int
-            The pass, the question in it, and which of its three pictures.
+            The pass, the row in it, and which of its pictures.
 
         Raises
         ------
         ImageDecodeError
         """
         rng = np.random.default_rng([self._seed, epoch, place, slot])
-        return random_view(self._decoded(image), self._plan, rng)
+        if isinstance(self._plan, ViewPlan):
+            return random_view(self._decoded(image), self._plan, rng)
+        return augmented(self._decoded(image), self._plan, self._spec.input_size, rng, self._spec.resize)
 
     def _decoded(self, image: int) -> Image.Image:
         with self._lock:
@@ -94,7 +97,7 @@ class PictureReader:
         if self._resized:
             picture = Image.fromarray(self.whole(image))
         else:
-            picture = decode(self._files[image], min_side=ROOM * max(self._plan.size)).image
+            picture = decode(self._files[image], min_side=ROOM * max(self._spec.input_size)).image
         with self._lock:
             if image not in self._kept:
                 self._kept[image] = picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
     "OnRankingEpoch",
     "Questions",
     "RankingEpoch",
+    "Trained",
     "Validation",
     "agreement",
     "nobody",
@@ -140,25 +141,31 @@ class Validation:
     distance_b: Distances
 
 
+Held = TypeVar("Held")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Finetuned:
-    """What a training came to; the network itself holds the weights that were kept.
+class Trained(Generic[Held]):
+    """What a training of a network came to; the network itself holds the weights that were kept.
 
     Attributes
     ----------
     history : list of dict
-        The fields of `RankingEpoch`, per epoch.
+        What each pass came to: the fields of `RankingEpoch`, say.
     kept : int
         The epoch whose weights were kept; 0 where none was better than the beginning.
-    before, after : Validation or None
-        Of the network as it began, and as it was kept; None without judgments held out.
+    before, after : Held or None
+        Of the network as it began, and as it was kept; None where nothing was held out.
     """
 
     history: list[dict[str, Any]]
     kept: int
-    before: Validation | None
-    after: Validation | None
+    before: Held | None
+    after: Held | None
 
+
+Finetuned: TypeAlias = Trained[Validation]
+"""What fine-tuning on judgments came to."""
 
 OnRankingEpoch: TypeAlias = Callable[[RankingEpoch], None]
 

@@ -11,9 +11,8 @@ This module imports torch.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -22,11 +21,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import layer_norm, normalize
 
-from lookalike.core.errors import EncoderError, InputError
+from lookalike.core.errors import EncoderError
 from lookalike.encoders.card import NetworkCard
 from lookalike.encoders.name import parse_name
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.tapped import Tapped
+from lookalike.training.backbone import batch_norms, check_same, half_precision, learning_copy, merged_copy
 from lookalike.training.finetune_settings import FinetuneSettings
 from lookalike.training.plan import Head
 
@@ -34,9 +34,6 @@ __all__ = ["Answers", "RankingNetwork", "batch_norms", "plain_network", "ranking
 
 BLOCK_DROPOUTS = ("attn_drop", "proj_drop", "drop2")
 """What timm's blocks call the dropouts after the weights of attention, after attention, and after what follows it."""
-
-SAME = 1e-3
-"""Relative difference of features under which two ways of computing them are one."""
 
 Answers: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """See `RankingNetwork.forward`."""
@@ -152,7 +149,7 @@ def ranking_network(
         An argument of LoRA is out of range, or the device does not compute in bfloat16.
     """
     tapped = encoder.module
-    half = _is_half(settings, encoder.device)
+    half = half_precision(settings.precision, encoder.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         inner = _adapted(tapped.module, settings)
@@ -161,7 +158,7 @@ def ranking_network(
     network = RankingNetwork(again, encoder.spec.dim, head, weights, settings)
     network.to(encoder.device)
     if settings.start == "given":
-        _check_same(again, encoder)
+        check_same(again, encoder)
     _freeze_idle(network, encoder)
     network.half = half
     return network
@@ -185,16 +182,7 @@ def trained_encoder(network: RankingNetwork, encoder: NetworkEncoder, card: Netw
 
 def _adapted(network: nn.Module, settings: FinetuneSettings) -> nn.Module:
     """Return a copy of a network whose weights learn as the settings say."""
-    if settings.depth == "lora":
-        try:
-            from lookalike.training.lora import with_lora
-        except ModuleNotFoundError as error:
-            raise EncoderError(
-                f'LoRA needs {error.name}, of the extra `train`: pip install "lookalike[train]"'
-            ) from error
-        adapted = with_lora(network, settings.rank, settings.alpha or None, settings.dropout, settings.parts)
-    else:
-        adapted = copy.deepcopy(network).requires_grad_(True)
+    adapted = learning_copy(network, settings)
     if settings.start == "random":
         _forget(adapted)
     for block in adapted.modules() if settings.drop_blocks else ():
@@ -206,18 +194,7 @@ def _adapted(network: nn.Module, settings: FinetuneSettings) -> nn.Module:
 
 def plain_network(network: RankingNetwork) -> nn.Module:
     """Return a copy of the network inside, updates merged: its tensors are named as before training."""
-    inner = network.encoder.module
-    if any(hasattr(layer, "base_layer") for layer in inner.modules()):
-        from lookalike.training.lora import merged
-
-        return merged(inner)
-    return copy.deepcopy(inner)
-
-
-def batch_norms(network: nn.Module) -> Iterator[nn.Module]:
-    """Go through the layers that normalise over the batch."""
-    kind = nn.modules.batchnorm._BatchNorm
-    return (layer for layer in network.modules() if isinstance(layer, kind))
+    return merged_copy(network.encoder.module)
 
 
 def _forget(network: nn.Module) -> None:
@@ -231,30 +208,6 @@ def _forget(network: nn.Module) -> None:
             layer.reset_parameters()
         elif next(layer.parameters(recurse=False), None) is not None:
             raise EncoderError(f"start=random: it is not known how the weights of '{path}' are drawn; leave it out")
-
-
-def _is_half(settings: FinetuneSettings, device: torch.device) -> bool:
-    if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported()
-    else:
-        can = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-        able = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-    if settings.precision == "half" and not able:
-        raise InputError(f"precision=half: this {device.type} does not compute in bfloat16; leave it out")
-    return settings.precision == "half" or (able and device.type == "cuda" and settings.precision == "auto")
-
-
-def _check_same(adapted: Tapped, encoder: NetworkEncoder) -> None:
-    """Make sure that a network gives what it gave before it was taken apart."""
-    rng, size = torch.Generator().manual_seed(0), encoder.spec.input_size
-    pixels = torch.randn(2, 3, *size, generator=rng).to(encoder.device)
-    with torch.inference_mode():
-        before, after = encoder.module(pixels), adapted.eval()(pixels)
-    error = float((after - before).norm() / before.norm().clamp_min(1e-12))
-    if not error < SAME:
-        raise EncoderError(
-            f"{encoder.spec.name}: LoRA would change it before any training ({error:.0e}): train it in full"
-        )
 
 
 def _freeze_idle(network: RankingNetwork, encoder: NetworkEncoder) -> None:

@@ -11,9 +11,11 @@ from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     EncoderOption,
     JsonOption,
+    ModelOption,
     OfflineOption,
     QuietOption,
     WorkspaceOption,
+    check_one,
     work_offline,
 )
 
@@ -36,6 +38,7 @@ def duplicates(
     ] = None,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Let left-right mirrored copies count.")] = False,
     encoder: EncoderOption = None,
+    model: ModelOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -44,14 +47,15 @@ def duplicates(
     """Group near-identical images.
 
     Resized, recompressed, slightly cropped ones. Each group begins with the largest picture; the others come with their
-    distance to it. Nothing is deleted.
+    distance to it. Nothing is deleted. With --model, a trained matcher proposes what is looked at.
     """
     from lookalike.jobs.duplicates import find_duplicates
 
     work_offline(offline)
+    check_one(encoder, model)
     console = Console(json, quiet)
     with console.progress() as on_progress:
-        groups = find_duplicates(workspace, threshold, mirrored, encoder, on_progress)
+        groups = find_duplicates(workspace, threshold, mirrored, encoder, model, on_progress)
     data = {"groups": [[{"image": hit.image, "distance": hit.distance} for hit in group] for group in groups]}
     console.result(data, lambda screen: _show(screen, groups))
 

@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.commands.evaluate_edits import (
+    NEED_EDITS,
+    QUERIES,
+    DistractorsOption,
+    EditOption,
+    EditsOption,
+    QueriesOption,
+    SheetOption,
+    StrengthOption,
+    evaluate_edits,
+)
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -52,6 +63,20 @@ def evaluate(
     images: Annotated[
         Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
     ] = None,
+    matches: Annotated[
+        Path | None,
+        typer.Option("--matches", metavar="FILE", help="What `match` wrote with --csv or --json, instead of models."),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE", help="Which are right (source,target); by default equal file names."),
+    ] = None,
+    edits: EditsOption = None,
+    distractors: DistractorsOption = None,
+    queries: QueriesOption = None,
+    strength: StrengthOption = None,
+    edit: EditOption = None,
+    sheet: SheetOption = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the leaderboard: .png, .svg or .pdf.")
     ] = None,
@@ -68,10 +93,31 @@ def evaluate(
     With --pairs: aR@1, aR@3 and aR@5, the share of pairs of which one image or the other has its partner among its 1,
     3 or 5 nearest.
 
+    With --matches: how many matches of a file are found and right, and how true their probabilities are.
+
+    With --edits: recall@1, @5 and @15 and mAP of photographs that were edited as people do, weakly to strongly, and are
+    searched among all originals; of identical files one counts. By edit and by strength, intervals by photograph.
+
     Answers about images that a model was fitted on prove nothing about new ones: their share is told.
     """
     work_offline(offline)
     console = Console(json, quiet)
+    if edits is not None:
+        if any((source, context, pairs, pair_format, images, matches, truth)):
+            raise InputError("--edits makes its own questions: leave out those of judgments, of pairs and of matches")
+        evaluate_edits(
+            workspace, edits, distractors or [], encoder or [], model or [], queries or QUERIES, strength or [],
+            edit or [], plot, sheet, console,
+        )  # fmt: skip
+        return
+    if any((distractors, queries, strength, edit, sheet)):
+        raise InputError(f"{NEED_EDITS} are for edited copies: give --edits PHOTOS too")
+    if matches is not None or truth is not None:
+        from lookalike.cli.commands.evaluate_matches import evaluate_matches
+
+        others = (encoder, model, source, context, pairs, pair_format, images, plot)
+        evaluate_matches(console, matches, truth, any(other is not None for other in others))
+        return
     if pairs is not None:
         if source is not None or context is not None:
             raise InputError("--source and --context choose judgments: leave them out with --pairs")

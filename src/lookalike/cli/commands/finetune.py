@@ -104,7 +104,8 @@ def finetune(
     work_offline(offline)
     if no_measure and folds is not None:
         raise InputError("--folds says how to measure: leave it out with --no-measure")
-    from lookalike.jobs.train_finetuned import Outputs, Sides, train_finetuned
+    from lookalike.jobs.networks import Outputs
+    from lookalike.jobs.train_finetuned import Sides, train_finetuned
 
     console = Console(json, quiet)
     with console.progress() as on_progress:

@@ -42,7 +42,8 @@ def search(
 ) -> None:
     """Find the images that look most like a picture.
 
-    With --model by the distance of a trained model or an ensemble, which weighs its models for this very picture.
+    With --model by the distance of a trained model or an ensemble, which weighs its models for this very picture; with
+    a quantizer by codes of a few bytes an image.
     """
     work_offline(offline)
     check_one(encoder, model)
@@ -56,7 +57,13 @@ def search(
             from lookalike.jobs.search_by_model import search_by_model
 
             found = search_by_model(workspace, query, model, k, sheet, on_progress)
-    data = {"query": str(query), "root": str(found.root), "results": [asdict(hit) for hit in found.hits]}
+    data: dict[str, object] = {
+        "query": str(query),
+        "root": str(found.root),
+        "results": [asdict(hit) for hit in found.hits],
+    }
+    if found.bytes_per_image is not None:
+        data["bytes_per_image"] = found.bytes_per_image
     console.result(data, lambda screen: _show(screen, found, sheet))
 
 
@@ -71,5 +78,7 @@ def _show(screen: RichConsole, found: SearchResult, sheet: Path | None) -> None:
         table.add_row(str(rank), Text(hit.image), f"{hit.distance:.4f}", f"{hit.similarity:.4f}")
     screen.print(table)
     screen.print(Text(f"images are in {found.root}", style="dim"), soft_wrap=True)
+    if found.bytes_per_image is not None:
+        screen.print(Text(f"searched by codes of {found.bytes_per_image} bytes an image", style="dim"))
     if sheet is not None:
         screen.print(Text(f"contact sheet: {sheet}"), soft_wrap=True)
