@@ -75,7 +75,6 @@ def test_damaged_photographs_are_listed(lookalike: Run, photos: Path, tmp_path: 
         ((), "give a folder of photographs, or --pairs"),
         (("photos", "--bits", "12"), "a multiple of 8, not 12"),
         (("photos", "--bits", "32", "--mode", "published"), "--set books=8 has 32 bits"),
-        (("photos", "--pairs", "pairs.csv"), "or pairs, not both"),
         (("photos", "--set", "words=300"), "words is 2 to 256"),
         (("photos", "--set", "epochs=0", "--plot", "x.png"), "no losses to draw"),
         (("photos", "--set", "wodrs=3"), "no parameter 'wodrs'"),

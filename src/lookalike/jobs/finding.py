@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError
 from lookalike.core.features import Features
-from lookalike.core.types import Vectors
+from lookalike.core.types import Rows, Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.judgments.pairs import Pairs
 from lookalike.metrics.intervals import bootstrap_share
@@ -18,7 +19,9 @@ from lookalike.metrics.two_afc import Accuracy, Difference, paired_difference
 from lookalike.search.exact import ExactIndex
 from lookalike.similarity.model import SimilarityModel
 
-__all__ = ["Finding", "measured_finding"]
+__all__ = ["Finding", "Nearest", "measured_finding", "nearest_vectors"]
+
+Nearest: TypeAlias = Callable[[SimilarityModel, Vectors, Vectors], Rows]
 
 SHARE, QUERIES = 0.2, 4000
 """Of the things, this share is held out; at most so many of their pictures are searched for."""
@@ -59,7 +62,14 @@ class Finding:
         return {**found, **{side: {"recall@1": found[side]} for side in ("model", "plain")}}
 
 
-def measured_finding(model: SimilarityModel, pairs: Pairs, features: Features, seed: int) -> Finding:
+def nearest_vectors(fitted: SimilarityModel, queries: Vectors, gallery: Vectors) -> Rows:
+    """Return the row of the gallery that is nearest to each query, of features (n, D) and (N, D), int64 (n,)."""
+    return _nearest(fitted.transform(queries), fitted.transform(gallery))
+
+
+def measured_finding(
+    model: SimilarityModel, pairs: Pairs, features: Features, seed: int, nearest: Nearest = nearest_vectors
+) -> Finding:
     """Fit a model without a fifth of the things, and search the originals of all for the other pictures of that fifth.
 
     Parameters
@@ -71,6 +81,8 @@ def measured_finding(model: SimilarityModel, pairs: Pairs, features: Features, s
     features : Features
     seed : int
         Of what is held out.
+    nearest : callable
+        How a fitted model searches.
 
     Raises
     ------
@@ -92,18 +104,14 @@ def measured_finding(model: SimilarityModel, pairs: Pairs, features: Features, s
     queries = np.sort(np.random.default_rng([seed, 7]).permutation(queries)[:QUERIES])
     rows = [features.vectors[features.rows(pairs.ids[some])] for some in (queries, gallery)]
     shown = [things[some] for some in (queries, gallery)]
-    plain = _hits(unit_rows(rows[0]), unit_rows(rows[1]), shown[0], shown[1])
-    ours = _hits(fitted.transform(rows[0]), fitted.transform(rows[1]), shown[0], shown[1])
+    places = _nearest(unit_rows(rows[0]), unit_rows(rows[1])), nearest(fitted, rows[0], rows[1])
+    plain, ours = (np.asarray(shown[1][found] == shown[0], np.float64) for found in places)
     gain = paired_difference(ours, plain, np.ones(len(queries)), shown[0])
     return Finding(_share(ours, shown[0]), _share(plain, shown[0]), gain, len(gallery), count, len(numbers) - count)
 
 
-def _hits(
-    queries: Vectors, gallery: Vectors, asked: NDArray[np.int32], shown: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Return 1 where the nearest original shows what the picture shows, else 0 (n,)."""
-    nearest = ExactIndex(gallery).search(queries, 1)[0][:, 0]
-    return np.asarray(shown[nearest] == asked, np.float64)
+def _nearest(queries: Vectors, gallery: Vectors) -> Rows:
+    return ExactIndex(gallery).search(queries, 1)[0][:, 0]
 
 
 def _share(hits: NDArray[np.float64], clusters: NDArray[np.int32]) -> Accuracy:

@@ -11,82 +11,24 @@ from typing import Any
 import numpy as np
 
 from lookalike.core.errors import InputError
-from lookalike.core.features import Features
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
-from lookalike.core.vectors import unit_rows
+from lookalike.core.types import Rows, Vectors
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.feature_sets import FeatureSet, compute_set
-from lookalike.embedding.view_features import view_features
-from lookalike.images.augmentation import chosen_augmentation
-from lookalike.images.folder import Rejected, scan
-from lookalike.jobs.evaluate_pairs import guess_format, pair_files
+from lookalike.images.folder import Rejected
+from lookalike.jobs.finding import Finding, measured_finding
+from lookalike.jobs.things_to_learn import WhatThings, learned_from
 from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
-from lookalike.judgments.pairs import Pairs
-from lookalike.judgments.readers import read_pairs
-from lookalike.metrics.intervals import Estimate
-from lookalike.metrics.retrieval import mean_over_queries
 from lookalike.reports.curves import draw_curves
 from lookalike.reports.leaderboard import check_plot
 from lookalike.search.codes import CodeIndex, pack
-from lookalike.search.exact import ExactIndex
+from lookalike.similarity.model import SimilarityModel
 from lookalike.similarity.prepared import need_torch
 from lookalike.similarity.quantizer import QuantizerModel
 from lookalike.similarity.quantizer_settings import resolve_quantizer
 from lookalike.similarity.saving import save_model
 
-__all__ = ["CodesMeasured", "QuantizerReport", "WhatPictures", "train_quantizer"]
-
-HELD, QUERIES = 5, 1000
-"""One photograph in so many is held out, and at most so many of these are searched for."""
-
-
-@dataclass(frozen=True, slots=True)
-class WhatPictures:
-    """What to learn from: one of `photos` and `pairs`.
-
-    Attributes
-    ----------
-    photos : Path, optional
-        A folder, read with all its folders; every photograph is paired with views of it.
-    views : int
-        Of each photograph.
-    augmentation : str
-        What views look like, see `lookalike.images.augmentation.chosen_augmentation`.
-    pairs : Path, optional
-        A file or folder of pairs that show the same.
-    pair_format : str, optional
-        Guessed from the path without it.
-    images : Path, optional
-        The folder in which ids of pairs become files.
-    """
-
-    photos: Path | None = None
-    views: int = 4
-    augmentation: str = "corrected"
-    pairs: Path | None = None
-    pair_format: str | None = None
-    images: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CodesMeasured:
-    """How often a picture that nobody trained on finds its other picture first, among all originals.
-
-    Attributes
-    ----------
-    features, codes : Estimate
-        By the features as they are, and by codes of a quantizer that was fitted without these pictures.
-    difference : Estimate
-        Codes less features, on the same pictures.
-    gallery : int
-        How many originals there are.
-    """
-
-    features: Estimate
-    codes: Estimate
-    difference: Estimate
-    gallery: int
+__all__ = ["QuantizerReport", "train_quantizer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +39,21 @@ class QuantizerReport:
     ----------
     name : str
     path : Path
-    images : int
-        Photographs, or images of pairs.
-    pairs : int
+    images, pairs : int
+        How many images, without their views, and how many pairs, with them.
+    copies : int
+        Files left out because another has the same content.
     encoders : tuple of str
     dim : int
         Length of their features, 4 bytes a number.
     bits : float
         Of a code.
     settings : dict
-    measured : CodesMeasured or None
+    measured : Finding or None
+        By codes, beside the features as they are.
     history : list of dict
     rejected : list of Rejected
-        Photographs that could not be read.
+        Images that could not be used, and why.
     seconds : float
     """
 
@@ -117,31 +61,21 @@ class QuantizerReport:
     path: Path
     images: int
     pairs: int
+    copies: int
     encoders: tuple[str, ...]
     dim: int
     bits: float
     settings: dict[str, Any]
-    measured: CodesMeasured | None
+    measured: Finding | None
     history: list[dict[str, Any]]
     rejected: list[Rejected]
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pictures:
-    """Pairs, features of all their images, and what the features are."""
-
-    pairs: Pairs
-    features: Features
-    fingerprint: str
-    images: int
-    rejected: list[Rejected]
-
-
 def train_quantizer(
     workspace: Path,
     name: str,
-    what: WhatPictures,
+    what: WhatThings,
     encoders: Sequence[str] = (),
     feature_set: str | None = None,
     parameters: Mapping[str, Any] | None = None,
@@ -158,7 +92,7 @@ def train_quantizer(
         Keeps features and the model.
     name : str
         Of the model.
-    what : WhatPictures
+    what : WhatThings
     encoders : sequence of str
         Whose features stand side by side; without any, those of `feature_set`, or the workspace's encoder.
     feature_set : str, optional
@@ -182,25 +116,26 @@ def train_quantizer(
     path, model = new_model_file(held, name, replace), QuantizerModel().set_params(**parameters or {})
     _check(model, plot)
     chosen = chosen_features(held, encoders, feature_set)
-    pictures = _pictures(held, chosen, what, model.seed, on_progress)
-    measured = _measured(model, pictures) if measure else None
-    passes = resolve_quantizer(model.get_params(), len(np.unique(pictures.pairs.groups()))).epochs
-    model.fit(pictures.pairs, pictures.features, on_epoch=tell_epochs("training", passes, on_progress))
+    learned = learned_from(held, chosen, what, model.seed, on_progress)
+    measured = measured_finding(model, learned.pairs, learned.features, model.seed, _nearest) if measure else None
+    passes = resolve_quantizer(model.get_params(), len(np.unique(learned.pairs.groups()))).epochs
+    model.fit(learned.pairs, learned.features, on_epoch=tell_epochs("training", passes, on_progress))
     report = QuantizerReport(
         name=name,
         path=path,
-        images=pictures.images,
-        pairs=len(pictures.pairs),
+        images=learned.images,
+        pairs=len(learned.pairs),
+        copies=learned.copies,
         encoders=chosen.encoders,
         dim=model.n_features_in_,
         bits=model.bits_,
         settings=model.settings_,
         measured=measured,
         history=model.history_,
-        rejected=pictures.rejected,
+        rejected=learned.rejected,
         seconds=time.perf_counter() - started,
     )
-    about = _about(report, what, pictures.fingerprint)
+    about = _about(report, what, learned.fingerprint)
     save_model(model, path, about)
     if plot is not None:
         draw_curves(plot, model.history_, f"codes of {report.bits:g} bits from {report.images:,} images")
@@ -219,53 +154,16 @@ def _check(model: QuantizerModel, plot: Path | None) -> None:
             raise InputError("epochs=0 trains nothing: there are no losses to draw")
 
 
-def _pictures(
-    workspace: Workspace, chosen: FeatureSet, what: WhatPictures, seed: int, on_progress: OnProgress
-) -> _Pictures:
-    """Encode what there is to learn from."""
-    if what.pairs is not None:
-        if what.photos is not None:
-            raise InputError("give a folder of photographs or pairs, not both")
-        pairs = read_pairs(what.pair_format or guess_format(what.pairs), what.pairs, what.images)
-        files = pair_files(pairs)
-        computed = compute_set(workspace, chosen, files, on_progress=on_progress)
-        return _Pictures(pairs, computed.features, computed.fingerprint, len(files), [])
-    if what.photos is None:
-        raise InputError("give a folder of photographs, or --pairs PATH")
-    augmentation, found = chosen_augmentation(what.augmentation), scan(what.photos)
-    files = {file.path: what.photos / file.path for file in found.files}
-    if len(files) < 2:
-        raise InputError(f"{what.photos} has {len(files)} images: to tell images apart takes two at least")
-    rejected = list(found.rejected)
-    viewed = view_features(workspace, chosen, files, augmentation, what.views, seed, on_progress, rejected)
-    return _Pictures(viewed.pairs, viewed.features, viewed.fingerprint, len(viewed.plain), rejected)
-
-
-def _measured(model: QuantizerModel, pictures: _Pictures) -> CodesMeasured:
-    """Fit on four fifths of the things, and search all left images for the right images of the others."""
-    pairs, groups = pictures.pairs, pictures.pairs.groups()
-    things = np.random.default_rng([model.seed, 1]).permutation(np.unique(groups))
-    held = np.isin(groups, things[: len(things) // HELD])
-    if not held.any():
-        raise InputError(f"{len(things)} things are too few to hold some out: train without measuring")
-    fitted = model.fresh().fit(pairs.take(~held), pictures.features)
-    first = np.flatnonzero(held)[np.unique(groups[held], return_index=True)[1]][:QUERIES]
-    gallery = np.unique(pairs.left)
-    targets = np.searchsorted(gallery, pairs.left[first])
-    originals, queries = (
-        pictures.features.vectors[pictures.features.rows(ids)] for ids in (gallery, pairs.right[first])
-    )
-    plain = ExactIndex(unit_rows(originals)).search(unit_rows(queries), 1)[0][:, 0] == targets
+def _nearest(fitted: SimilarityModel, queries: Vectors, gallery: Vectors) -> Rows:
+    """Return the nearest of the gallery's codes, as a search by codes finds it."""
+    if not isinstance(fitted, QuantizerModel):
+        raise TypeError(f"codes are of a quantizer, not of a {type(fitted).__name__}")
     books, words, _ = fitted.codebooks_.shape
-    index = CodeIndex(pack(fitted.codes(originals), words), words, books)
-    coded = index.search(fitted.tables(queries), 1)[0][:, 0] == targets
-    as_is, by_codes = plain.astype(float), coded.astype(float)
-    return CodesMeasured(
-        mean_over_queries(as_is), mean_over_queries(by_codes), mean_over_queries(by_codes - as_is), len(gallery)
-    )
+    index = CodeIndex(pack(fitted.codes(gallery), words), words, books)
+    return index.search(fitted.tables(queries), 1)[0][:, 0]
 
 
-def _about(report: QuantizerReport, what: WhatPictures, fingerprint: str) -> dict[str, Any]:
+def _about(report: QuantizerReport, what: WhatThings, fingerprint: str) -> dict[str, Any]:
     """Return what stands on the card."""
     return {
         "learned_from": "pairs",
@@ -276,7 +174,6 @@ def _about(report: QuantizerReport, what: WhatPictures, fingerprint: str) -> dic
         "fingerprint": fingerprint,
         "settings": report.settings,
         "bits": report.bits,
-        "measured": None,
-        "codes_measured": None if report.measured is None else asdict(report.measured),
+        "measured": None if report.measured is None else report.measured.as_dict(),
         "history": report.history,
     }

@@ -22,6 +22,7 @@ from lookalike.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
+    from lookalike.jobs.finding import Finding
     from lookalike.jobs.train_contrastive import ContrastiveReport
 
 PhotosArgument = Annotated[
@@ -158,18 +159,22 @@ def show_rejected(screen: RichConsole, report: Any) -> None:
     screen.print(Text(f"model: {report.path}"), soft_wrap=True)
 
 
+def show_finding(screen: RichConsole, found: Finding, what: str) -> None:
+    """Say how often pictures that were held out find their original first."""
+    for label, one in (("features as they are", found.plain), (what, found.model)):
+        screen.print(f"{label}: {one.value:.1%} found first ({one.low:.1%} to {one.high:.1%})")
+    gain = found.gain
+    screen.print(
+        f"gain {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) on "
+        f"{found.plain.n:,} pictures of {found.things:,} things held out, each searched among {found.gallery:,}"
+    )
+
+
 def _show(screen: RichConsole, report: ContrastiveReport) -> None:
     screen.print(
         f"[bold]{report.settings['loss']}[/] fitted on {report.pairs:,} pairs of {report.images:,} images, "
         f"{report.dim:,} numbers each, in {report.seconds:.1f} s; kept: {report.kept}"
     )
     if report.measured is not None:
-        found = report.measured
-        for label, one in (("features as they are", found.plain), ("model", found.model)):
-            screen.print(f"{label}: {one.value:.1%} found first ({one.low:.1%} to {one.high:.1%})")
-        gain = found.gain
-        screen.print(
-            f"gain {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}) on "
-            f"{found.plain.n:,} pictures of {found.things:,} things held out, each searched among {found.gallery:,}"
-        )
+        show_finding(screen, report.measured, "model")
     show_rejected(screen, report)

@@ -8,6 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.commands.train_contrastive import (
+    AugmentationOption,
+    EncodersOption,
+    FeaturesOption,
+    ImagesOption,
+    NameOption,
+    PairFormatOption,
+    PairsOption,
+    PhotosArgument,
+    ReplaceOption,
+    ViewsOption,
+    show_finding,
+    show_rejected,
+)
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -27,37 +41,19 @@ if TYPE_CHECKING:
 
 
 def quantizer(
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
-    photos: Annotated[
-        Path | None, typer.Argument(metavar="PHOTOS", help="A folder of photographs, read with all its folders.")
-    ] = None,
-    encoder: Annotated[
-        list[str] | None,
-        typer.Option("--encoder", metavar="ENCODER", help="What makes the features; may be repeated."),
-    ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="NAME", help="A set of `lookalike features define`, instead of --encoder."),
-    ] = None,
+    name: NameOption,
+    photos: PhotosArgument = None,
+    encoder: EncodersOption = None,
+    features: FeaturesOption = None,
     bits: Annotated[
         int | None,
         typer.Option("--bits", metavar="BITS", help="Of a code, a multiple of 8: a book of 256 words for every byte."),
     ] = None,
-    views: Annotated[int, typer.Option("--views", min=1, help="Views of each photograph.")] = 4,
-    augmentation: Annotated[
-        str,
-        typer.Option("--augmentation", metavar="VIEWS", help="corrected, published, copies or FILE.json."),
-    ] = "corrected",
-    pairs: Annotated[
-        Path | None,
-        typer.Option("--pairs", metavar="PATH", help="Pairs of pictures of the same, instead of photographs."),
-    ] = None,
-    pair_format: Annotated[
-        str | None, typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; guessed by default.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
-    ] = None,
+    views: ViewsOption = 4,
+    augmentation: AugmentationOption = "corrected",
+    pairs: PairsOption = None,
+    pair_format: PairFormatOption = None,
+    images: ImagesOption = None,
     mode: Annotated[
         str,
         typer.Option("--mode", metavar="MODE", help="corrected, or published: as the program of the paper does it."),
@@ -71,7 +67,7 @@ def quantizer(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Put the model in the place of one of that name.")] = False,
+    replace: ReplaceOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -83,7 +79,8 @@ def quantizer(
     photographs, of which the one that is measured saw nothing; the model that is kept is fitted on all.
     """
     work_offline(offline)
-    from lookalike.jobs.train_quantizer import WhatPictures, train_quantizer
+    from lookalike.jobs.things_to_learn import WhatThings
+    from lookalike.jobs.train_quantizer import train_quantizer
 
     parameters = {"mode": mode, "seed": seed, **_size(bits, mode), **parameters_of(set_ or [])}
     console = Console(json, quiet)
@@ -91,7 +88,7 @@ def quantizer(
         report = train_quantizer(
             workspace,
             name,
-            WhatPictures(photos, views, augmentation, pairs, pair_format, images),
+            WhatThings(photos, views, augmentation, pairs, pair_format, images),
             encoder or [],
             features,
             parameters,
@@ -112,11 +109,12 @@ def as_json(report: QuantizerReport) -> dict[str, Any]:
         "path": str(report.path),
         "images": report.images,
         "pairs": report.pairs,
+        "copies": report.copies,
         "encoders": list(report.encoders),
         "dim": report.dim,
         "bits": report.bits,
         "settings": report.settings,
-        "measured": None if report.measured is None else asdict(report.measured),
+        "measured": None if report.measured is None else report.measured.as_dict(),
         "history": report.history,
         "rejected": [asdict(entry) for entry in report.rejected],
         "seconds": round(report.seconds, 3),
@@ -144,15 +142,7 @@ def _show(screen: RichConsole, report: QuantizerReport, plot: Path | None) -> No
         f"{report.pairs:,} pairs in {report.seconds:.1f} s"
     )
     if report.measured is not None:
-        for label, found in (("features as they are", report.measured.features), ("codes", report.measured.codes)):
-            screen.print(f"{label}: {found.value:.1%} found first ({found.low:.1%} to {found.high:.1%})")
-        gap = report.measured.difference
-        screen.print(
-            f"difference {100 * gap.value:+.1f} points ({100 * gap.low:+.1f} to {100 * gap.high:+.1f}) on {gap.n:,} "
-            f"pictures held out, each searched among {report.measured.gallery:,}"
-        )
-    for entry in report.rejected:
-        screen.print(Text(f"rejected: {entry.path}: {entry.reason}"), soft_wrap=True)
-    screen.print(Text(f"model: {report.path}"), soft_wrap=True)
+        show_finding(screen, report.measured, "codes")
+    show_rejected(screen, report)
     if plot is not None:
         screen.print(Text(f"plot: {plot}"), soft_wrap=True)
