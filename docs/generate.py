@@ -10,42 +10,26 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from lookalike.cli.main import app
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-COMMANDS = (
-    "demo",
-    "index",
-    "search",
-    "compare",
-    "duplicates",
-    "match",
-    "import",
-    "evaluate",
-    "judgments show",
-    "judgments export",
-    "judgments agreement",
-    "encoders list",
-    "encoders show",
-    "encoders fetch",
-    "encoders export",
-    "features define",
-    "features list",
-    "features compute",
-    "train adaptation",
-    "combine",
-    "report",
-    "train context",
-    "train global",
-    "train finetune",
-    "models",
-    "reproduce tll",
-    "reproduce cosis",
-    "reproduce matching",
-    "serve",
-)
+
+
+def commands(group: Any, name: str = "") -> Iterator[str]:
+    """Yield the names of all commands, groups of them in the order in which they are registered."""
+    for own, command in group.commands.items():
+        full = f"{name} {own}".strip()
+        if hasattr(command, "commands"):
+            yield from commands(command, full)
+        else:
+            yield full
 
 
 def command_help(command: str) -> str:
@@ -70,7 +54,7 @@ def command_help(command: str) -> str:
 def commands_page(_: str) -> str:
     """Write the reference of the command line."""
     parts = ["# The command line", "", "Made by `make docs` from the commands themselves.", ""]
-    for command in ("", *COMMANDS):
+    for command in ("", *commands(typer.main.get_command(app))):
         title = f"lookalike {command}".strip()
         parts += [f"## {title}", "", "```text", command_help(command), "```", ""]
     return "\n".join(parts)
