@@ -19,10 +19,9 @@ from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Pixels, Rows, Vectors
 from lookalike.embedding.encoder import Encoder
-from lookalike.embedding.lens import EDITED_SIDE, EDITS_VERSION, chance
+from lookalike.embedding.lens import EDITS_VERSION, EditLens, chance
 from lookalike.embedding.matching import LOOKED, Candidates, Looks, Queries, evidence, nearest
-from lookalike.images.decode import decode, fit
-from lookalike.images.edits import EDITS, Strength, edited
+from lookalike.images.edits import EDITS, Strength
 from lookalike.metrics.match_probability import (
     MatchProbability,
     fit_match_probability,
@@ -74,7 +73,7 @@ class CopyLens:
 
     def pixels(self, encoder: Encoder, path: str | Path) -> Pixels:
         """Return the pixels of the copy; see `lookalike.embedding.lens.Lens`."""
-        return fit(self.picture(path), encoder.spec.input_size, encoder.spec.resize)
+        return self._edit(path).pixels(encoder, path)
 
     def picture(self, path: str | Path) -> Image.Image:
         """Return the edited copy of a file.
@@ -83,13 +82,12 @@ class CopyLens:
         ------
         ImageDecodeError
         """
-        words = (self.strength, Path(path).name)
+        return self._edit(path).picture(path)
+
+    def _edit(self, path: str | Path) -> EditLens:
         names = list(EDITS)
-        first = int(chance(self.seed, "copies", *words).integers(len(names)))
-        edit = names[(first + self.number) % len(names)]
-        return edited(
-            decode(path, min_side=EDITED_SIDE).image, edit, self.strength, chance(self.seed, "copy", edit, *words)
-        )
+        first = int(chance(self.seed, "copies", self.strength, Path(path).name).integers(len(names)))
+        return EditLens(names[(first + self.number) % len(names)], self.strength, self.seed)
 
 
 @dataclass(frozen=True, slots=True)

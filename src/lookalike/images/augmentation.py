@@ -170,10 +170,12 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "copies": Augmentation(
         area=None, flip=0.0, jitter_share=0.0, grey=0.0, blur_share=0.0, edits=tuple(EDITS), plain_first=True
     ),
+    "mild": Augmentation(area=(0.3, 1.0), strength=0.25, grey=0.0, blur_share=0.3),
 }
 """By name. ``"corrected"``: SimCLR's, two views. ``"published"``: the source system's, its two defects included: the
 jitter after normalisation, and the clamping that destroys what is then below 0 or above 1. ``"copies"``: one or two of
-the edits that people make, at any strength."""
+the edits that people make, at any strength. ``"mild"``: colours stay about what they are, for whoever tells kinds by
+them."""
 
 
 def chosen_augmentation(name: str) -> Augmentation:
