@@ -58,5 +58,5 @@ def labelled(shared: Path, cache: Path, name: str) -> Labelled:
     workspace, images = Workspace(cache / "workspace"), dict(zip(ids, files, strict=True))
     plain = set_features(workspace, encoders, images, on_progress=tell).vectors
     known = {ids[row]: files[row] for row in gallery}
-    viewed = view_features(workspace, encoders, known, AUGMENTATIONS["corrected"], 1, SEED, tell)
+    viewed = view_features(workspace, encoders, known, AUGMENTATIONS["mild"], 1, SEED, tell)
     return Labelled(plain[queries], plain[gallery], classes[queries], classes[gallery], viewed.pairs, viewed.features)

@@ -125,6 +125,8 @@ def page(results: dict[str, dict[str, dict[str, float]]]) -> None:
         "Codes can be above exact vectors: a word stands for a group of images, which smooths away what tells images "
         "of one class apart. For finding the very same picture that is a loss, as the shares of the 10 nearest show."
         "\n\n"
+        "Views are mild: with SimCLR's, which jitter colours strongly, training made flowers worse (64 bits: 0.177 "
+        "instead of 0.195 untrained).\n\n"
         "tiny-objects, 200 kinds of object, has no file that says which photograph is of which kind: nothing can be "
         "measured on it."
     )

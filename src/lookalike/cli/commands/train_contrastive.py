@@ -56,7 +56,11 @@ ImagesOption = Annotated[
 ViewsOption = Annotated[int, typer.Option("--views", min=0, help="Views of each image; 0 for the pairs alone.")]
 AugmentationOption = Annotated[
     str,
-    typer.Option("--augmentation", metavar="VIEWS", help="What views look like: corrected, published, copies, a FILE."),
+    typer.Option(
+        "--augmentation",
+        metavar="VIEWS",
+        help="What views look like: corrected, mild, published, copies, or a FILE.json.",
+    ),
 ]
 ShowViewsOption = Annotated[
     Path | None,

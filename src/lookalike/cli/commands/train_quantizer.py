@@ -50,7 +50,7 @@ def quantizer(
         typer.Option("--bits", metavar="BITS", help="Of a code, a multiple of 8: a book of 256 words for every byte."),
     ] = None,
     views: ViewsOption = 4,
-    augmentation: AugmentationOption = "corrected",
+    augmentation: AugmentationOption = "mild",
     pairs: PairsOption = None,
     pair_format: PairFormatOption = None,
     images: ImagesOption = None,
