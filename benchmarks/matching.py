@@ -23,13 +23,13 @@ from lookalike.core.workspace import Workspace
 from lookalike.embedding.feature_sets import define
 from lookalike.images.edits import STRENGTHS
 from lookalike.jobs.bench_gallery import gallery_of
-from lookalike.jobs.bench_tables import BenchRow, EditBench
+from lookalike.jobs.bench_tables import EditBench
 from lookalike.jobs.edit_bench import edit_bench
 from lookalike.jobs.things_to_learn import WhatThings
 from lookalike.jobs.train_classifier import train_classifier
 from lookalike.jobs.train_contrastive import train_contrastive
 from lookalike.jobs.train_quantizer import train_quantizer
-from lookalike.metrics.two_afc import Accuracy
+from lookalike.metrics.two_afc import Accuracy, Difference
 
 COLLECTIONS = ("objects", "animals", "scenes", "flowers", "textures")
 HASHES = ("hash:ahash", "hash:dhash", "hash:phash", "hash:whash", "hash:crop-resistant")
@@ -99,12 +99,12 @@ def percent(found: Accuracy) -> str:
 
 
 def table(bench: EditBench) -> Iterator[str]:
-    yield "| matcher | middle: recall@1 | @15 | mAP | behind the best, all strengths | weak @1 | strong @1 |"
+    yield "| matcher | middle: recall@1 | @15 | mAP | behind the best at middle | weak @1 | strong @1 |"
     yield "|---|---|---:|---:|---|---:|---:|"
     for row in bench.rows:
         middle = row.by_strength["middle"]
         cells = [row.label, percent(middle.recalls[1]), f"{100 * middle.recalls[15].value:.1f}",
-                 f"{100 * middle.precision.value:.1f}", signed(row)]  # fmt: skip
+                 f"{100 * middle.precision.value:.1f}", signed(row.behind_by_strength["middle"])]  # fmt: skip
         cells += [f"{100 * row.by_strength[one].recalls[1].value:.1f}" for one in ("weak", "strong")]
         yield f"| {' | '.join(cells)} |"
     yield ""
@@ -117,10 +117,10 @@ def table(bench: EditBench) -> Iterator[str]:
         yield f"| {row.label} | {' | '.join(cells)} |"
 
 
-def signed(row: BenchRow) -> str:
-    if row.behind is None:
+def signed(behind: Difference | None) -> str:
+    if behind is None:
         return ""
-    return f"{100 * row.behind.value:.1f} ({100 * row.behind.low:.1f} to {100 * row.behind.high:.1f})"
+    return f"{100 * behind.value:.1f} ({100 * behind.low:.1f} to {100 * behind.high:.1f})"
 
 
 def main() -> None:

@@ -95,6 +95,13 @@ def test_rows_are_ranked_measured_by_part_and_compared_in_pairs() -> None:
     assert other.behind is not None
     assert other.behind.value == pytest.approx(best.recall.value - other.recall.value)
     assert other.behind.low > 0
+    for strength in STRENGTHS:
+        there = other.behind_by_strength[strength]
+        assert there is not None
+        assert best.behind_by_strength[strength] is None
+        assert there.value == pytest.approx(
+            best.by_strength[strength].recalls[1].value - other.by_strength[strength].recalls[1].value
+        )
 
 
 def test_intervals_draw_photographs_and_not_their_copies() -> None:

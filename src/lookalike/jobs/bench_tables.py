@@ -77,6 +77,8 @@ class BenchRow:
     seen : float
         `Subject.seen`.
     by_strength, by_edit : dict of str to Measures
+    behind_by_strength : dict of str to Difference or None
+        Like `behind`, against the best at that strength, which may be another model.
     cells : dict of str to dict of str to Accuracy
         recall@1 by edit, then by strength.
     """
@@ -86,6 +88,7 @@ class BenchRow:
     behind: Difference | None
     seen: float = 0.0
     by_strength: dict[str, Measures] = field(default_factory=dict)
+    behind_by_strength: dict[str, Difference | None] = field(default_factory=dict)
     by_edit: dict[str, Measures] = field(default_factory=dict)
     cells: dict[str, dict[str, Accuracy]] = field(default_factory=dict)
 
@@ -147,24 +150,44 @@ def bench_rows(subjects: Sequence[Subject], copies: Copies) -> list[BenchRow]:
     """
     _, clusters = np.unique(copies.photographs, return_inverse=True)
     ordered = sorted(subjects, key=lambda subject: -float(subject.places.hits(1).mean()))
-    best = ordered[0].places.hits(1)
+    first = {subject.model: subject.places.hits(1) for subject in ordered}
     strengths, edits = (_parts(column) for column in (copies.strengths, copies.edits))
+    everything = np.arange(len(clusters))
+    best = _best(first, everything)
+    best_at = {name: _best(first, part) for name, part in strengths.items()}
     rows: list[BenchRow] = []
     for subject in ordered:
         values = {k: subject.places.hits(k) for k in DEPTHS}, subject.places.precisions()
-        behind = paired_difference(best, values[0][1], np.ones(len(best)), clusters) if rows else None
         rows.append(
             BenchRow(
                 subject.model,
-                _measures(*values, clusters, np.arange(len(best))),
-                behind,
+                _measures(*values, clusters, everything),
+                _behind(first, best, subject.model, clusters, everything),
                 subject.seen,
                 {name: _measures(*values, clusters, part) for name, part in strengths.items()},
+                {
+                    name: _behind(first, best_at[name], subject.model, clusters, part)
+                    for name, part in strengths.items()
+                },
                 {name: _measures(*values, clusters, part) for name, part in edits.items()},
                 {name: _cells(values[0][1], clusters, part, strengths) for name, part in edits.items()},
             )
         )
     return rows
+
+
+def _best(hits: Mapping[str, NDArray[np.float64]], rows: NDArray[np.intp]) -> str:
+    """Return which model finds most of some queries at once; of equals the first."""
+    return max(hits, key=lambda model: float(hits[model][rows].mean()))
+
+
+def _behind(
+    hits: Mapping[str, NDArray[np.float64]], best: str, model: str, clusters: NDArray[np.intp], rows: NDArray[np.intp]
+) -> Difference | None:
+    """Return the best model's hits less another's, among some queries."""
+    if model == best:
+        return None
+    return paired_difference(hits[best][rows], hits[model][rows], np.ones(len(rows)), clusters[rows])
 
 
 def _parts(names: NDArray[np.str_]) -> dict[str, NDArray[np.intp]]:
