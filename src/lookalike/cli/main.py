@@ -18,6 +18,7 @@ from lookalike.cli.commands import (
     combine,
     compare,
     demo,
+    distill,
     duplicates,
     encoders,
     evaluate,
@@ -73,6 +74,7 @@ train.app.command("contrastive")(train_contrastive.contrastive)
 train.app.command("classifier")(classify.classifier)
 train.app.command("quantizer")(train_quantizer.quantizer)
 train.app.command("matcher")(finetune_matching.matcher)
+train.app.command("distill")(distill.distill)
 app.add_typer(train.app, name="train")
 reproduce.app.command("matching")(reproduce_matching.matching)
 app.add_typer(reproduce.app, name="reproduce")

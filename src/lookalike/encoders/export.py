@@ -6,7 +6,7 @@ This module imports torch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,7 @@ from lookalike.encoders.exportable import exportable, silence
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.onnx import OnnxEncoder
 
-__all__ = ["LARGEST_ERROR", "Parity", "card_entries", "export_onnx", "parity_pictures"]
+__all__ = ["LARGEST_ERROR", "Parity", "card_entries", "export_module", "export_onnx", "parity_pictures"]
 
 LARGEST_ERROR = 1e-4
 """Beyond which an exported network is not the same network."""
@@ -46,7 +46,7 @@ class Parity:
     pictures : int
         How many were compared.
     dim : int
-        Length of a feature.
+        Length of a feature; of several outputs, the first.
     bytes : int
         Size of the file.
     """
@@ -91,6 +91,34 @@ def export_onnx(encoder: NetworkEncoder, path: Path, more: Mapping[str, Any] | N
     >>> export_onnx(encoder, folder / "net.onnx").relative_error < LARGEST_ERROR
     True
     """
+    return export_module(encoder.module, ("features",), encoder, path, more)
+
+
+def export_module(
+    module: torch.nn.Module,
+    outputs: Sequence[str],
+    encoder: NetworkEncoder,
+    path: Path,
+    more: Mapping[str, Any] | None = None,
+) -> Parity:
+    """Write a network with one output or several as an ONNX file with its card, and make sure that it gives the same.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Normalised pixels (N, 3, H, W) to features (N, D), or to a tuple of them.
+    outputs : sequence of str
+        What they are called in the file. The first is the encoder's own; ``onnx:PATH[NAME]`` takes another.
+    encoder : NetworkEncoder
+        Says how pictures are prepared.
+    path, more
+        As in `export_onnx`.
+
+    Raises
+    ------
+    EncoderError, StorageError
+        As in `export_onnx`.
+    """
     if path.suffix.lower() != ".onnx":
         raise EncoderError(f"{path}: the file of an exported network ends in .onnx")
     try:
@@ -98,17 +126,17 @@ def export_onnx(encoder: NetworkEncoder, path: Path, more: Mapping[str, Any] | N
     except ImportError as error:
         raise EncoderError('exporting needs onnx, of the extra `train`: pip install "lookalike[train]"') from error
     # A copy: the encoder may be on another device, and goes on being used.
-    module = copy.deepcopy(encoder.module).to(device="cpu", dtype=torch.float32, memory_format=torch.contiguous_format)
+    module = copy.deepcopy(module).to(device="cpu", dtype=torch.float32, memory_format=torch.contiguous_format)
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > LARGEST_FILE:
         raise EncoderError(f"{encoder.spec.name}: {size / 1e9:.1f} GB of weights; one ONNX file holds 2 GB")
-    card = {**card_entries(encoder), "output": "features", **(more or {})}
+    card = {**card_entries(encoder), "output": outputs[0], **(more or {})}
     with write_aside(path) as aside:
         aside_card = aside.with_suffix(".json")
         try:
-            _write(module, encoder, aside)
+            _write(module, outputs, encoder, aside)
             write_json(aside_card, card)
-            parity = _compare(module, encoder, aside, path)
+            parity = _compare(module, outputs, encoder, aside, path)
         finally:
             aside_card.unlink(missing_ok=True)
         write_json(path.with_suffix(".json"), card)
@@ -144,7 +172,7 @@ def parity_pictures(count: int, height: int, width: int) -> Pixels:
     return pictures
 
 
-def _write(module: torch.nn.Module, encoder: NetworkEncoder, path: Path) -> None:
+def _write(module: torch.nn.Module, outputs: Sequence[str], encoder: NetworkEncoder, path: Path) -> None:
     example = torch.zeros(2, 3, *encoder.card.input_size)
     try:
         with silence(), exportable(), torch.no_grad():
@@ -153,8 +181,8 @@ def _write(module: torch.nn.Module, encoder: NetworkEncoder, path: Path) -> None
                 (example,),
                 str(path),
                 input_names=["pixels"],
-                output_names=["features"],
-                dynamic_axes={"pixels": {0: "n"}, "features": {0: "n"}},
+                output_names=[*outputs],
+                dynamic_axes={name: {0: "n"} for name in ("pixels", *outputs)},
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -180,27 +208,31 @@ def card_entries(encoder: NetworkEncoder) -> dict[str, Any]:
     }
 
 
-def _compare(module: torch.nn.Module, encoder: NetworkEncoder, aside: Path, path: Path) -> Parity:
+def _compare(
+    module: torch.nn.Module, outputs: Sequence[str], encoder: NetworkEncoder, aside: Path, path: Path
+) -> Parity:
     """Run the file and the network on the same pictures, in batches of other sizes than the one it was traced with."""
     pictures = parity_pictures(6, *encoder.card.input_size)
-    try:
-        exported = OnnxEncoder(aside, "cpu")
-        found = np.concatenate([exported.forward(pictures[:1]), exported.forward(pictures[1:])])
-    except EncoderError as error:
-        raise EncoderError(str(error).replace(str(aside), str(path))) from error
-    expected = _features(module, encoder, pictures)
-    sizes = np.linalg.norm(expected, axis=1)
-    errors = np.linalg.norm(found - expected, axis=1) / np.where(sizes > 0, sizes, 1)
-    # Written so that an error that is no number fails too.
-    if not errors.max() < LARGEST_ERROR:
-        raise EncoderError(
-            f"{encoder.spec.name}: as ONNX it gives other features (relative error {errors.max():.1e}, not under "
-            f"{LARGEST_ERROR:.0e}): nothing was written"
-        )
-    return Parity(path, float(errors.max()), len(pictures), expected.shape[1], aside.stat().st_size)
+    worst, dims = 0.0, list[int]()
+    for name, expected in zip(outputs, _features(module, encoder, pictures), strict=True):
+        try:
+            exported = OnnxEncoder(aside, "cpu", name)
+            found = np.concatenate([exported.forward(pictures[:1]), exported.forward(pictures[1:])])
+        except EncoderError as error:
+            raise EncoderError(str(error).replace(str(aside), str(path))) from error
+        sizes = np.linalg.norm(expected, axis=1)
+        errors = np.linalg.norm(found - expected, axis=1) / np.where(sizes > 0, sizes, 1)
+        # Written so that an error that is no number fails too.
+        if not errors.max() < LARGEST_ERROR:
+            raise EncoderError(
+                f"{encoder.spec.name}: as ONNX it gives other features (relative error {errors.max():.1e}, not under "
+                f"{LARGEST_ERROR:.0e}): nothing was written"
+            )
+        worst, dims = max(worst, float(errors.max())), [*dims, expected.shape[1]]
+    return Parity(path, worst, len(pictures), dims[0], aside.stat().st_size)
 
 
-def _features(module: torch.nn.Module, encoder: NetworkEncoder, pictures: Pixels) -> Vectors:
+def _features(module: torch.nn.Module, encoder: NetworkEncoder, pictures: Pixels) -> list[Vectors]:
     """Run the network in 64 bits, so that the error is the file's own and not torch's rounding."""
     try:
         return _run(module.double(), encoder, torch.tensor(pictures, dtype=torch.float64))
@@ -208,7 +240,9 @@ def _features(module: torch.nn.Module, encoder: NetworkEncoder, pictures: Pixels
         return _run(module.float(), encoder, torch.tensor(pictures, dtype=torch.float32))
 
 
-def _run(module: torch.nn.Module, encoder: NetworkEncoder, pixels: torch.Tensor) -> Vectors:
+def _run(module: torch.nn.Module, encoder: NetworkEncoder, pixels: torch.Tensor) -> list[Vectors]:
     mean, std = (torch.tensor(three).view(1, 3, 1, 1) for three in (encoder.mean, encoder.std))
     with torch.inference_mode():
-        return np.asarray(module((pixels.permute(0, 3, 1, 2) / 255 - mean) / std).float().numpy(), np.float32)
+        given = module((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
+    given = given if isinstance(given, tuple) else (given,)
+    return [np.asarray(one.float().numpy(), np.float32) for one in given]

@@ -14,7 +14,7 @@ from lookalike.encoders.name import parse_name
 from lookalike.encoders.sources import WeightSource
 from lookalike.encoders.spec import ENCODERS, PixelEncoder
 
-__all__ = ["FAMILIES", "Family", "encoder_names", "load_pixels", "weight_source"]
+__all__ = ["FAMILIES", "Family", "encoder_names", "load_pixels", "load_random", "weight_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,10 @@ FAMILIES = {
     "facenet": Family("lookalike.encoders.facenet"),
     "simnet": Family("lookalike.encoders.simnet", needs=("torch", "torchvision")),
     "deeprank": Family("lookalike.encoders.simnet", needs=("torch", "torchvision")),
+    "plain": Family("lookalike.encoders.plain", needs=("torch",)),
     "hash": Family("lookalike.encoders.hashes", needs=("imagehash",), extra="hashes"),
 }
+SHOWN = "timm:mobilenetv4_conv_small or plain:small"
 PLAIN = ("classic", "onnx", "hash")
 """Families whose argument is no `EncoderName`, and that need no torch."""
 
@@ -137,6 +139,39 @@ def load_pixels(name: str, weights: str | Path | None = None, device: str = "aut
             family, name, given = "onnx", f"onnx:{exported}", None
     _import(family)
     return ENCODERS[family](name.partition(":")[2], given, device)
+
+
+def load_random(name: str, seed: int = 0, device: str = "auto") -> PixelEncoder:
+    """Build a network with weights of chance, for training from nothing. Imports torch.
+
+    Parameters
+    ----------
+    name : str
+        Of a network made with torch, without weights: ``"timm:resnet18[last:4]"``.
+    seed : int
+        The same gives the same weights.
+    device : {"auto", "cpu", "cuda", "mps"}
+
+    Raises
+    ------
+    UnknownNameError, EncoderError
+        There is no such network, it cannot be built as its name says, or it is no network made with torch.
+
+    Examples
+    --------
+    >>> load_random("plain:small", seed=3).spec.dim
+    1024
+    """
+    family = _family(name)
+    if family in PLAIN:
+        raise EncoderError(f"{name} cannot be trained from nothing: give a network made with torch, such as {SHOWN}")
+    parsed = parse_name(name)
+    module = _import(family)
+    if not hasattr(module, "architecture"):
+        raise EncoderError(f"{name} cannot be trained from nothing: give a network such as {SHOWN}")
+    from lookalike.encoders.network import random_network
+
+    return random_network(parsed, module.architecture(parsed), device, seed)
 
 
 def _family(name: str) -> str:

@@ -26,7 +26,10 @@ from lookalike.encoders.stages import last_layers
 from lookalike.encoders.state import Convert, load_state, read_state
 from lookalike.encoders.tapped import Tapped
 
-__all__ = ["Architecture", "NetworkEncoder", "load_named", "load_network"]
+__all__ = ["Architecture", "NetworkEncoder", "load_named", "load_network", "random_network"]
+
+NO_WEIGHTS = "weights-of-chance"
+"""What stands for the file of a network that has none: no card lies beside it."""
 
 VERSION = 1
 """Raised when the same name and weights come to mean other features."""
@@ -150,6 +153,43 @@ def load_network(name: EncoderName, architecture: Architecture, device: str = "a
     surplus = (*architecture.surplus, *name.drop)
     load_state(network, state, path, convert=architecture.convert, surplus=surplus)
     card = _card(name, architecture, path)
+    return NetworkEncoder(name, _tap(name, architecture, network.eval(), card), card, target, digest)
+
+
+def random_network(
+    name: EncoderName, architecture: Architecture, device: str = "auto", seed: int = 0
+) -> NetworkEncoder:
+    """Build a network with weights of chance, as its library initialises them, and tap it: where training begins.
+
+    Parameters
+    ----------
+    name : EncoderName
+        Its layers and options decide; it names no weights.
+    architecture : Architecture
+        Of that name.
+    device : {"auto", "cpu", "cuda", "mps"}
+    seed : int
+        The same gives the same weights.
+
+    Raises
+    ------
+    EncoderError
+        The network cannot be built, tapped or run as the name says, or the name has weights.
+
+    Examples
+    --------
+    >>> architecture = Architecture("mine", "net", lambda: nn.Conv2d(3, 4, 3), WeightSource("net.pth"), (32, 32))
+    >>> random_network(parse_name("mine:net"), architecture, "cpu", seed=1).spec.dim
+    4
+    """
+    if name.weights is not None:
+        raise EncoderError(f"{name}: a network that begins with weights of chance takes no file: leave out @WEIGHTS")
+    target = _device(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _build(name, architecture)
+    card = _card(name, architecture, Path(NO_WEIGHTS))
+    digest = f"random {seed}"
     return NetworkEncoder(name, _tap(name, architecture, network.eval(), card), card, target, digest)
 
 

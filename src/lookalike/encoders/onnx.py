@@ -1,5 +1,8 @@
 """``onnx:PATH``: any image network in an ONNX file, with a small JSON card beside it.
 
+Of a network with several outputs, ``onnx:PATH[NAME]`` takes the one called so, ``onnx:PATH`` the one that the card
+names, else the first.
+
 The card is ``net.json`` or ``net.onnx.json`` beside ``net.onnx``, or the entry ``"net.onnx"`` of a ``weights.json``
 in the same folder. See `lookalike.encoders.card` for its keys.
 """
@@ -18,7 +21,7 @@ from lookalike.core.types import Pixels, Vectors
 from lookalike.encoders.card import NetworkCard, read_card
 from lookalike.encoders.spec import ENCODERS, EncoderSpec, PixelEncoder
 
-__all__ = ["OnnxEncoder"]
+__all__ = ["OnnxEncoder", "split_output"]
 
 WRONG_OPTIMISERS = ["Pad_Fusion"]
 """ONNX Runtime 1.31 merges a padding with zeros into the max pooling after it, which pads with minus infinity."""
@@ -31,12 +34,29 @@ def load(argument: str, weights: Path | None, device: str) -> PixelEncoder:
     """Load ``onnx:PATH``; `weights` may name the file instead."""
     if argument and weights is not None:
         raise EncoderError(f"two files for one encoder: onnx:{argument} and weights={weights}; give one")
-    path = (weights if weights is not None else Path(argument)).expanduser()
     if not (argument or weights):
         raise EncoderError("onnx needs a file: write onnx:PATH, for example onnx:nets/mobilenet.onnx")
+    path, output = split_output(str(weights) if weights is not None else argument)
     if not path.is_file():
         raise EncoderError(f"there is no file {path}: onnx:PATH takes the path of an .onnx file")
-    return OnnxEncoder(path, device)
+    return OnnxEncoder(path, device, output)
+
+
+def split_output(argument: str) -> tuple[Path, str | None]:
+    """Take apart what follows ``onnx:``: the file, and which of its outputs is wanted.
+
+    Examples
+    --------
+    >>> split_output("nets/mine.onnx[taps]")
+    (PosixPath('nets/mine.onnx'), 'taps')
+    >>> split_output("nets/mine.onnx")
+    (PosixPath('nets/mine.onnx'), None)
+    """
+    whole = Path(argument).expanduser()
+    if whole.is_file() or not argument.endswith("]"):  # a path may have brackets of its own
+        return whole, None
+    path, _, output = argument[:-1].rpartition("[")
+    return Path(path).expanduser(), output
 
 
 class OnnxEncoder:
@@ -51,6 +71,8 @@ class OnnxEncoder:
         The network.
     device : {"auto", "cpu", "cuda"}
         Where it runs; ``"auto"`` takes a GPU when ONNX Runtime has one.
+    output : str, optional
+        Which output to take, whatever the card says.
 
     Raises
     ------
@@ -58,10 +80,10 @@ class OnnxEncoder:
         The file is not an ONNX network, has no card, or does not map pictures to vectors. The message says which.
     """
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
+    def __init__(self, path: Path, device: str = "auto", output: str | None = None) -> None:
         import onnxruntime
 
-        self._card = read_card(path)
+        self._card = read_card(path, chosen={} if output is None else {"output": output})
         providers = _providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -77,7 +99,7 @@ class OnnxEncoder:
         self._scale, self._shift = _normaliser(self._card)
         dim = self._probe(path)
         self.spec = EncoderSpec(
-            name=f"onnx:{path.resolve()}",
+            name=f"onnx:{path.resolve()}" + (f"[{output}]" if output is not None else ""),
             fingerprint=_fingerprint(path, self._card),
             dim=dim,
             input_size=self._card.input_size,
@@ -203,7 +225,7 @@ def _choose_output(path: Path, session: Any, card: NetworkCard) -> str:
     if card.output is None:
         return str(names[0])
     if card.output not in names:
-        raise EncoderError(f"{path}: has no output '{card.output}' (its card {card.path}); it has {', '.join(names)}")
+        raise EncoderError(f"{path}: has no output '{card.output}' (card {card.path}); it has {', '.join(names)}")
     return card.output
 
 

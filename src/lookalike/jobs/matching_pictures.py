@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from lookalike.images.decode import decode
 from lookalike.images.folder import Rejected, scan
 from lookalike.judgments.pairs import Pairs
 
-__all__ = ["MatchingPictures", "matching_pictures"]
+__all__ = ["MatchingPictures", "matching_pictures", "without_known"]
 
 SMALL = 64
 """Pixels of the shorter side at which pictures are tried."""
@@ -86,6 +86,50 @@ def matching_pictures(photos: Path, pairs: Pairs | None, on_progress: OnProgress
     return MatchingPictures(kept, [path for _, path in first.values()], shown, copies, rejected)
 
 
+def without_known(
+    pictures: MatchingPictures, apart: Sequence[Path], on_progress: OnProgress
+) -> tuple[MatchingPictures, int]:
+    """Leave out pictures whose content is also in some folders, such as those that will be measured on.
+
+    Returns
+    -------
+    MatchingPictures
+    int
+        How many were left out.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or nothing remains.
+    """
+    known = {_digest(folder / entry.path) for folder in apart for entry in scan(folder).files}
+    if not known:
+        return pictures, 0
+    kept = []
+    for row, file in enumerate(pictures.files):
+        on_progress(Progress("looking for pictures to keep apart", row + 1, len(pictures.files)))
+        if _digest(file) not in known:
+            kept.append(row)
+    if not kept:
+        raise InputError("all pictures are among those to be kept apart: nothing is left to learn from")
+    left_out = len(pictures.ids) - len(kept)
+    ids, files = [pictures.ids[row] for row in kept], [pictures.files[row] for row in kept]
+    return replace(pictures, ids=ids, files=files, things=pictures.things[kept]), left_out
+
+
+def _digest(path: Path) -> bytes:
+    """Return the hash of a file; nothing for one that cannot be read, which cannot be learned from either."""
+    try:
+        return _hashed(path)
+    except OSError:
+        return b""
+
+
+def _hashed(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").digest()
+
+
 def _join(files: dict[str, Path], things: dict[str, int], pairs: Pairs) -> None:
     """Give pictures of a pair one number; those that are not in the folder are added."""
     known: Mapping[Path, str] = {path.resolve(): id_ for id_, path in files.items()}
@@ -102,8 +146,7 @@ def _content(path: Path) -> tuple[bytes, str]:
     """Return the hash of a file, and why it is no picture that can be read."""
     try:
         decode(path, min_side=SMALL)
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").digest(), ""
+        return _hashed(path), ""
     except ImageDecodeError as error:
         return b"", error.reason
     except OSError as error:

@@ -52,6 +52,15 @@ class Processes:
         if self.count > 1:
             distributed.barrier()
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Let the first go through a block alone, then all others: what it left on the disk is there for them."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
     def wrap(self, network: nn.Module) -> nn.Module:
         """Make a network average its gradients over all processes, beginning with the weights of the first."""
         return network if self.count == 1 else DistributedDataParallel(network)

@@ -37,7 +37,7 @@ def _show(screen: RichConsole, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         learned = f", from {row['examples']:,} {row['learned_from']}" if "examples" in row else ""
         screen.print(f"[bold]{row['name']}[/]  {_kind(row)}{learned}")
-        screen.print(f"  {_measured(row.get('measured'))}")
+        screen.print(f"  {_measured(row.get('measured'), row.get('held_out'))}")
         for encoder in row.get("encoders", ()):
             screen.print(f"  features of {short_name(encoder)}", markup=False, soft_wrap=True)
 
@@ -45,12 +45,18 @@ def _show(screen: RichConsole, rows: list[dict[str, Any]]) -> None:
 def _kind(row: dict[str, Any]) -> str:
     if "fine_tuned" in row:
         return f"fine-tuned network ({row['settings']['depth']})"
+    if "distilled" in row:
+        count = len(row["teachers"])
+        return f"distilled network ({count} teacher{'s' if count > 1 else ''})"
     form = row.get("settings", {}).get("form")
     return f"{row['model']}: {form}" if form else str(row["model"])
 
 
-def _measured(measured: dict[str, Any] | None) -> str:
-    """Write the first measure of the model, and of its features or its best member."""
+def _measured(measured: dict[str, Any] | None, marks: dict[str, Any] | None) -> str:
+    """Write the first measure of the model, and of its features or its best member; of a student, its marks."""
+    if marks is not None:
+        cosine = sum(marks["cosine"].values()) / len(marks["cosine"])
+        return f"held out: cosine with its teachers {cosine:.2f}, nearest 10 shared with them {marks['agreement']:.0%}"
     if measured is None:
         return "not measured"
     name = next(iter(measured["model"]))

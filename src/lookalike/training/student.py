@@ -1,0 +1,138 @@
+"""A student: a network with taps, a global vector above them, and a head for every teacher.
+
+This module imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from lookalike.encoders.network import NetworkEncoder
+from lookalike.encoders.tapped import Tapped
+from lookalike.training.backbone import half_precision, merged_copy
+from lookalike.training.distill_settings import DistillSettings
+
+__all__ = ["OUTPUTS", "Outputs", "Student", "student_of"]
+
+OUTPUTS = ("global", "taps")
+"""Of `Outputs`, in the file that is written of them."""
+
+
+class Student(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
+    """What is taught.
+
+    Parameters
+    ----------
+    taps : Tapped
+        Normalised pixels (n, 3, H, W) to the multi-tap feature (n, T).
+    width : int
+        T.
+    teachers : sequence of int
+        Length of what each teacher says.
+    settings : DistillSettings
+    half : bool
+        Whether the network runs in bfloat16; its heads never do.
+
+    Attributes
+    ----------
+    taps, summit : nn.Module
+        Pixels to the feature; the feature to the global vector.
+    heads : nn.ModuleList
+        The global vector to what each teacher says.
+
+    Examples
+    --------
+    >>> from lookalike.training.distill_settings import distill_settings
+    >>> taps = Tapped(nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    >>> student = Student(taps, 6, [4, 5], distill_settings({"dim": 2}), half=False)
+    >>> vectors, said = student(torch.randn(3, 3, 8, 8))
+    >>> vectors.shape, [one.shape[1] for one in said], student.dim
+    (torch.Size([3, 2]), [4, 5], 2)
+    """
+
+    def __init__(
+        self, taps: Tapped, width: int, teachers: Sequence[int], settings: DistillSettings, half: bool
+    ) -> None:
+        super().__init__()
+        self.taps = taps
+        self.half = half
+        self.dim = settings.dim
+        # Taps are scaled to norm 1: normalised over the batch, each number weighs alike at first.
+        layers = [nn.BatchNorm1d(width), nn.Linear(width, settings.hidden), nn.Hardswish()]
+        self.summit = nn.Sequential(*layers, nn.Linear(settings.hidden, settings.dim))
+        self.heads = nn.ModuleList(nn.Linear(settings.dim, dim) for dim in teachers)
+
+    def embeddings(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return global vectors of norm 1, float (n, 3, H, W) to float32 (n, dim)."""
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.half):
+            taps = self.taps(pixels)
+        return normalize(self.summit(taps.float()))
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return global vectors, and what the student thinks that each teacher says: unit rows, both."""
+        vectors = self.embeddings(pixels)
+        return vectors, [normalize(head(vectors)) for head in self.heads]
+
+
+def student_of(encoder: NetworkEncoder, teachers: Sequence[int], settings: DistillSettings) -> Student:
+    """Make a student of an encoder, which stays as it is.
+
+    Parameters
+    ----------
+    encoder : NetworkEncoder
+        Its weights are where training begins; they may be of chance.
+    teachers : sequence of int
+        Length of what each teacher says.
+    settings : DistillSettings
+
+    Raises
+    ------
+    InputError
+        The device does not compute in bfloat16.
+    """
+    tapped = encoder.module
+    inner = merged_copy(tapped.module).requires_grad_(True)
+    again = Tapped(inner, tapped.layers, tapped.pool, tapped.tokens, tapped.norm)
+    half = half_precision(settings.precision, encoder.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        student = Student(again, encoder.spec.dim, teachers, settings, half)
+    student.to(encoder.device)
+    _freeze_idle(student, encoder)
+    return student
+
+
+class Outputs(nn.Module):  # type: ignore[misc]
+    """What a student gives when it is done: its global vector and its multi-tap feature.
+
+    Parameters
+    ----------
+    student : Student
+        It stays as it is.
+    """
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        tapped = student.taps
+        self.taps = Tapped(merged_copy(tapped.module), tapped.layers, tapped.pool, tapped.tokens, tapped.norm)
+        self.summit = merged_copy(student.summit)
+        self.eval()
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map normalised pixels (n, 3, H, W) to unit vectors (n, dim) and features (n, T)."""
+        taps = self.taps(pixels)
+        return normalize(self.summit(taps)), taps
+
+
+def _freeze_idle(student: Student, encoder: NetworkEncoder) -> None:
+    """Freeze what no gradient reaches, such as layers after the last tap: several processes wait for every gradient."""
+    height, width = encoder.spec.input_size
+    vectors, said = student.eval()(torch.zeros(2, 3, height, width, device=encoder.device))
+    (vectors.sum() + sum(one.sum() for one in said)).backward()
+    for parameter in student.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+        parameter.grad = None

@@ -1,0 +1,106 @@
+"""Distilling on the command line, and what then takes the student."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from lookalike import load_encoder  # noqa: E402
+
+Run = Callable[..., tuple[int, str, str]]
+
+STUDENT = "plain:tiny[stages.2,top,size=32,dim=24]"
+FAST = ("--student", STUDENT, "--views", 2, "--set", "batch=12", "--set", "hidden=16", "--set", "dim=8")
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """24 pictures, a copy of one, and a file that is none; four of them lie in a folder apart, too."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    rng, folder, apart = np.random.default_rng(0), tmp_path / "photos", tmp_path / "apart"
+    folder.mkdir()
+    apart.mkdir()
+    for number in range(24):
+        pixels, path = rng.integers(0, 256, (2, 2, 3), np.uint8), folder / f"{number:02}.png"
+        Image.fromarray(pixels).resize((40, 40), Image.Resampling.NEAREST).save(path)
+        if number < 4:
+            (apart / f"test{number}.png").write_bytes(path.read_bytes())
+    (folder / "copy.png").write_bytes((folder / "09.png").read_bytes())
+    return folder
+
+
+def test_from_photographs_to_search(lookalike: Run, photos: Path) -> None:
+    (photos / "bad.jpg").write_text("no picture")
+    train = ("train", "distill", photos, "--name", "small", "--teacher", "classic", *FAST, "--epochs", 3)
+    more = ("--apart", "apart", "--set", "validation=0.2", "--plot", "losses.svg", "--save-weights", "w.safetensors")
+    code, out, err = lookalike(*train, *more, "--json", "--quiet")
+    assert err == ""
+    made = json.loads(out)
+    assert code == 1
+    assert [entry["path"] for entry in made["rejected"]] == ["bad.jpg"]
+    assert (made["copies"], made["known"], made["pictures"], made["validation"]) == (1, 4, 16, 4)
+    assert (made["teachers"], made["dim"], made["taps"], len(made["history"])) == (["classic"], 8, 80, 3)
+    assert list(made["after"]["cosine"]) == ["classic"]
+    assert Path("losses.svg").read_text().count("<path") > 4
+    assert not Path(".lookalike/checkpoints/small").exists()
+    encoder, taps = load_encoder(made["encoder"]), load_encoder(made["encoder"] + "[taps]")
+    assert (encoder.dim, taps.dim, encoder.spec.input_size) == (8, 80, (32, 32))
+    again = load_encoder(STUDENT, "w.safetensors")
+    one = photos / "05.png"
+    np.testing.assert_allclose(again.encode([one]), taps.encode([one]), rtol=1e-3, atol=1e-4)
+    _, out, _ = lookalike("models")
+    assert "small  distilled network (1 teacher), from 16 pictures" in out
+    assert "cosine with its teachers" in out
+    lookalike("index", photos, "--encoder", made["encoder"], "--quiet")
+    code, out, _ = lookalike("search", one, "--model", "small", "-k", 1, "--json", "--quiet")
+    assert (code, json.loads(out)["results"][0]["image"]) == (0, "05.png")
+    code, _, err = lookalike(*train)
+    assert (code, err) == (2, "lookalike: there is a model 'small': choose another name, or --replace it\n")
+
+
+def test_on_the_screen_from_where_another_training_ended(lookalike: Run, photos: Path) -> None:
+    train = (
+        "train",
+        "distill",
+        photos,
+        "--teacher",
+        "classic",
+        *FAST,
+        "--epochs",
+        1,
+        "--set",
+        "validation=0.2",
+        "--quiet",
+    )
+    lookalike(*train, "--name", "first", "--save-weights", "first.safetensors")
+    code, out, _ = lookalike(*train, "--name", "second", "--weights", "first.safetensors")
+    assert code == 0
+    assert "numbers trained on 19 pictures in 1 passes" in out
+    assert "cosine with classic" in out
+    assert "(with [taps] behind it: 80 numbers)" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--student", "classic"), "classic cannot be trained"),
+        (("--set", "vews=3"), "'vews'"),
+        (("--teacher", "classic"), "classic is a teacher twice"),
+        (("--apart", "photos"), "nothing is left to learn from"),
+        (("--save-weights", "w.pth"), "weights are written as .safetensors"),
+    ],
+)
+def test_what_cannot_be_is_refused(lookalike: Run, photos: Path, more: tuple[str, str], message: str) -> None:
+    code, _, err = lookalike("train", "distill", photos, "--name", "x", "--teacher", "classic", *FAST, *more)
+    assert code == 2
+    assert message in err
+    assert err.splitlines()[-1].startswith("lookalike: ")
+    assert not list(Path(".lookalike/models").glob("*")) if Path(".lookalike/models").exists() else True
