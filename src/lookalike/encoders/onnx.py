@@ -115,10 +115,26 @@ class OnnxEncoder:
 
     def forward(self, pixels: Pixels) -> Vectors:
         """Encode pictures; see `PixelEncoder.forward`."""
-        inputs = self._prepare(pixels)
+        inputs = self.prepared(pixels)
         if self._fixed_batch is None:
             return self._run(inputs)
         return self._run_padded(inputs, self._fixed_batch)
+
+    def card_entries(self) -> dict[str, Any]:
+        """Return the card as JSON values, all keys that were left out included."""
+        card = self._card
+        return {
+            "input_size": [*card.input_size],
+            "mean": [*card.mean],
+            "std": [*card.std],
+            "resize": card.resize,
+            "output": self._output,
+            "pool": card.pool,
+            "temperature": card.temperature,
+            "copy_distance": card.copy_distance,
+            "licence": card.licence,
+            "source": card.source,
+        }
 
     def _run(self, inputs: Any) -> Vectors:
         (output,) = self._session.run([self._output], {self._input.name: inputs})
@@ -133,8 +149,8 @@ class OnnxEncoder:
             parts.append(self._run(padded)[: len(block)])
         return np.concatenate(parts)
 
-    def _prepare(self, pixels: Pixels) -> Any:
-        """Normalise, and lay the channels out as the network wants them."""
+    def prepared(self, pixels: Pixels) -> Any:
+        """Return what the network itself is given for pictures: normalised, and laid out as it wants them."""
         dtype = DTYPES[self._input.type]
         if dtype is np.uint8:
             return np.ascontiguousarray(pixels if self._channels_last else pixels.transpose(0, 3, 1, 2))

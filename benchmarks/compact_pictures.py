@@ -1,0 +1,60 @@
+"""The pictures that the shipped encoder `compact` is taught with, and those that it must never see.
+
+    python benchmarks/compact_pictures.py --shared FOLDER [--cache FOLDER]
+
+Links are laid into ``compact/pictures`` of the cache: photographs of five collections, as `matching.py` searches them.
+``compact/apart`` takes what is measured: the 1,000 photographs that `matching.py` makes copies of, and every fifth of
+the scenes. Then the command that teaches is printed; the judged pictures (`food-taste`, `material`, `tll`) are kept
+apart too, by their content.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _adaptation_sets import default_cache, encoders
+from matching import SEED, linked, photographs
+
+from lookalike.jobs.bench_gallery import gallery_of
+
+TEACHERS = (
+    "squeezenet1_1_imagenet",
+    "mobilenetv2_100_tf2_imagenet_ptq",
+    "efficientnet_b4_cut_imagenet",
+    "mobilenetv2_gluon_imagenet",
+)
+"""Those whose licence allows to ship what is made of them."""
+
+STUDENT = "timm:mobilenetv4_conv_small[blocks.1,blocks.2,blocks.3,blocks.4,size=128]"
+QUERIES = 1000
+JUDGED = ("food-taste", "material", "tll")
+
+
+def measured_scenes(files: dict[str, Path]) -> dict[str, Path]:
+    """Return every fifth of the scenes: a nearest neighbour is looked for among them alone."""
+    scenes = [name for name in files if name.startswith("scenes/")]
+    return {name: files[name] for name in scenes[::5]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    given = parser.parse_args()
+    shared = given.shared.resolve()
+    files = photographs(shared)
+    photos = linked(given.cache / "matching" / "gallery", files)
+    drawn = gallery_of(photos).draw(QUERIES, SEED)
+    held = {name: files[name] for name in drawn} | measured_scenes(files)
+    apart = [linked(given.cache / "compact" / "apart", held), *(shared / "data" / name for name in JUDGED)]
+    names = encoders(shared / "weights", given.cache)
+    command = [f"lookalike train distill {photos} --name compact --student '{STUDENT}'"]
+    command += [f"--teacher {names[teacher]}" for teacher in TEACHERS]
+    command += [f"--apart {folder}" for folder in apart]
+    print(f"{len(files):,} photographs, {len(held):,} of them kept apart; teach with\n")
+    print(" \\\n  ".join(command))
+
+
+if __name__ == "__main__":
+    main()
