@@ -19,6 +19,8 @@ def test_encoders_stand_in_one_table_by_edit_and_strength(lookalike: Run, photos
     assert code == 0
     assert (found["photographs"], found["queries"], found["gallery"], found["copies"]) == (6, 54, 24, 0)
     assert {row["model"] for row in found["rows"]} == {"classic", name}
+    for strength in ("weak", "middle", "strong"):
+        assert [row["behind_by_strength"][strength] for row in found["rows"]].count(None) == 1
     for place, row in enumerate(found["rows"]):
         values = [row["recalls"][k]["value"] for k in ("1", "5", "15")]
         assert values == sorted(values)
@@ -27,6 +29,11 @@ def test_encoders_stand_in_one_table_by_edit_and_strength(lookalike: Run, photos
         assert set(row["by_strength"]) == {"weak", "middle", "strong"}
         assert set(row["by_edit"]) == set(found["edits"])
         assert (row["behind"] is None) == (place == 0)
+        for strength, behind in row["behind_by_strength"].items():
+            ahead = max(other["by_strength"][strength]["recalls"]["1"]["value"] for other in found["rows"])
+            own = row["by_strength"][strength]["recalls"]["1"]["value"]
+            assert (behind or {"value": 0})["value"] == pytest.approx(ahead - own)
+            assert behind is None or set(behind) == {"value", "low", "high", "p"}
         for edit, cells in row["by_edit_and_strength"].items():
             mean = sum(cell["value"] for cell in cells.values()) / 3
             assert row["by_edit"][edit]["recalls"]["1"]["value"] == pytest.approx(mean)

@@ -185,10 +185,60 @@ def test_files_of_matches_that_cannot_be_used(lookalike: Run) -> None:
         code, _, err = lookalike("evaluate", "--matches", "m.csv")
         assert (code, message in err) == (2, True), err
     Path("m.csv").write_text("source,target,distance\na.jpg,t/a.jpg,0.1\n")
-    found = json.loads(lookalike("evaluate", "--matches", "m.csv", "--json")[1])
+    Path("held/t").mkdir(parents=True)
+    draw(0).save("held/t/a.jpg")
+    found = json.loads(lookalike("evaluate", "--matches", "m.csv", "--targets", "held", "--json")[1])
     assert (found["recalls"]["1"]["value"], found["thresholds"], found["calibration_error"]) == (1.0, [], None)
     Path("t.csv").write_text("left,right\nb.jpg,a.jpg\n")
     assert "no row about the source 'b.jpg'" in lookalike("evaluate", "--matches", "m.csv", "--truth", "t.csv")[2]
+
+
+def test_equal_names_are_right_only_among_the_targets_that_were_searched(lookalike: Run) -> None:
+    for name in ("a.jpg", "deep/b.jpg", "deep/a.jpg", "c.jpg"):
+        path = Path("held") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(0).save(path)
+    rows = ("a.jpg,deep/a.jpg,0.1,0.9", "b.jpg,c.jpg,0.2,0.8", "x/c.jpg,,,", "stranger.jpg,a.jpg,0.3,0.7")
+    Path("m.csv").write_text("\n".join(("source,target,distance,probability", *rows)) + "\n")
+    found = json.loads(lookalike("evaluate", "--matches", "m.csv", "--targets", "held", "--json")[1])
+    assert (found["sources"], found["partnered"]) == (4, 3)
+    assert found["recalls"]["1"]["value"] == pytest.approx(1 / 3)  # b and c have partners that were missed
+    half = found["thresholds"][0]
+    assert (half["answered"], half["precision"]["value"]) == (3, pytest.approx(1 / 3))
+    # One hit, at the top, of four right pairs: a.jpg has two partners.
+    assert found["average_precision"]["value"] == pytest.approx(1 / 4)
+    for arguments, message in (
+        ((), "Give --truth FILE, or --targets DIR"),
+        (("--targets", "held/deep"), "names the target 'c.jpg', which is not in held/deep"),
+        (("--targets", "nowhere"), "no folder nowhere"),
+        (("--targets", "held", "--truth", "m.csv"), "leave it out with --truth"),
+    ):
+        code, out, err = lookalike("evaluate", "--matches", "m.csv", *arguments)
+        assert (code, out, message in err, err.count("\n")) == (2, "", True, 1), err
+    Path("m.csv").write_text("source,target,distance\nstranger.jpg,a.jpg,0.1\n")
+    assert "no source has a partner" in lookalike("evaluate", "--matches", "m.csv", "--targets", "held")[2]
+    assert "give --matches FILE too" in lookalike("evaluate", "--targets", "held")[2]
+
+
+def test_both_folders_are_checked_before_anything_is_computed(
+    lookalike: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lookalike.jobs.match.open_matcher", lambda *_: pytest.fail("it was begun"))
+    Path("empty").mkdir()
+    Path("broken").mkdir()
+    for name in ("a.jpg", "b.png"):
+        Path("broken", name).write_text("no picture")
+    for arguments, message in (
+        ((world / "source", "nowhere"), "no folder nowhere"),
+        ((world / "source", "empty"), "empty has no images that can be used"),
+        ((world / "source", "broken"), "broken has no images that can be used (2 cannot be read)"),
+        ((world / "source" / "s00.jpg", "broken"), "broken has no images that can be used (2 cannot be read)"),
+        (("empty", world / "target"), "empty has no images that can be used"),
+        (("broken", world / "target"), "broken has no images that can be used (2 cannot be read)"),
+    ):
+        code, out, err = lookalike("match", *arguments)
+        assert (code, out, message in err, err.count("\n")) == (2, "", True, 1), err
+    assert not Path(".lookalike").exists()
 
 
 def test_duplicates_by_a_model_are_those_of_its_features(

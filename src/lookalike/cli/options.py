@@ -14,15 +14,14 @@ from lookalike.core.errors import InputError
 
 __all__ = [
     "DEFAULT_WORKSPACE",
-    "ByOption",
     "ContextOption",
     "EncoderOption",
-    "FoldsOption",
     "JsonOption",
     "ModelOption",
     "OfflineOption",
+    "PairFormatOption",
+    "PairImagesOption",
     "QuietOption",
-    "SetOption",
     "SourceOption",
     "WorkspaceOption",
     "check_one",
@@ -57,14 +56,12 @@ SourceOption = Annotated[
     typer.Option("--source", metavar="PATH", help="Only judgments of this import, named as it was given."),
 ]
 ContextOption = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Only judgments of this context.")]
-ByOption = Annotated[
-    str,
-    typer.Option("--by", metavar="WHAT", help="What folds do not share: image, reference, group or question."),
+PairFormatOption = Annotated[
+    str | None,
+    typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; by default as the path looks."),
 ]
-FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="How many.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as seed=1; may be repeated."),
+PairImagesOption = Annotated[
+    Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
 ]
 OfflineOption = Annotated[
     bool,

@@ -6,7 +6,7 @@ wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError
+from lookalike.images.folder import scan
 from lookalike.jobs.match_files import Match, read_matches, read_truth
 from lookalike.metrics.intervals import Estimate, bootstrap_share
 from lookalike.metrics.match_precision import pooled_average_precision
@@ -74,41 +75,78 @@ class MatchEvaluation:
     partnered: int
 
 
-def evaluate_matches(path: Path, truth: Path | None = None) -> MatchEvaluation:
+def evaluate_matches(path: Path, truth: Path | None = None, targets: Path | None = None) -> MatchEvaluation:
     """Evaluate the table or the JSON that ``lookalike match`` wrote.
+
+    Which targets are right has to be said. A file of matches lists the nearest targets alone: it does not tell whether
+    a source whose partner is not among them has none, or one that was missed.
 
     Parameters
     ----------
     path : Path
     truth : Path, optional
         A table with the columns ``source,target`` (or ``left,right``): sources that it does not name have no partner.
-        Without it, the partner of every source is the target whose file has the same name.
+    targets : Path, optional
+        Instead, the folder that was searched: the partners of a source are the images in it, and below it, whose file
+        has the same name. A source without any has no partner.
 
     Raises
     ------
     InputError
-        A file cannot be read; the matches lack a source of the truth, or no source has a partner.
+        A file or the folder cannot be read; neither or both are given; the matches lack a source of the truth, or name
+        a target that is not in the folder; or no source has a partner.
     """
     matches = read_matches(path)
-    if truth is None:
-        return evaluate_match_list(matches, None)
+    if truth is not None:
+        if targets is not None:
+            raise InputError("--targets takes equal file names for right: leave it out with --truth")
+        return evaluate_match_list(matches, _partners_of_table(path, matches, truth))
+    if targets is not None:
+        return evaluate_match_list(matches, _partners_by_name(path, matches, targets))
+    raise InputError(
+        f"which matches of {path} are right? Give --truth FILE, or --targets DIR where those of equal file names are"
+    )
+
+
+def _partners_of_table(path: Path, matches: Sequence[Match], truth: Path) -> dict[str, set[str]]:
+    """Return the right targets of the sources that a table names."""
     known: dict[str, set[str]] = {}
     for source, target in read_truth(truth):
         known.setdefault(source, set()).add(target)
     lacking = sorted(set(known) - {match.source for match in matches})
     if lacking:
         raise InputError(f"{path}: no row about the source '{lacking[0]}' of {truth} (and {len(lacking) - 1} more)")
-    return evaluate_match_list(matches, known)
+    return known
 
 
-def evaluate_match_list(matches: Sequence[Match], truth: dict[str, set[str]] | None) -> MatchEvaluation:
-    """Evaluate matches; see `evaluate_matches`.
+def _partners_by_name(path: Path, matches: Sequence[Match], folder: Path) -> dict[str, set[str]]:
+    """Return the targets of a folder whose files are named like the source."""
+    names = {file.path for file in scan(folder).files}
+    strange = sorted({one.target for match in matches for one in match.targets} - names)
+    if strange:
+        raise InputError(
+            f"{path} names the target '{strange[0]}', which is not in {folder}: give the folder that was searched"
+        )
+    namesakes: dict[str, set[str]] = {}
+    for name in names:
+        namesakes.setdefault(PurePosixPath(name).name, set()).add(name)
+    known = {match.source: namesakes.get(PurePosixPath(match.source).name, set()) for match in matches}
+    return {source: found for source, found in known.items() if found}
+
+
+def evaluate_match_list(matches: Sequence[Match], truth: Mapping[str, set[str]]) -> MatchEvaluation:
+    """Evaluate matches against the right targets of each source that has any; see `evaluate_matches`.
+
+    Raises
+    ------
+    InputError
+        No source has a partner.
 
     Examples
     --------
     >>> from lookalike.jobs.match_files import Target
     >>> matches = [Match("a.jpg", [Target("t/a.jpg", 0.1, 0.9)]), Match("b.jpg", [Target("t/c.jpg", 0.2, 0.3)])]
-    >>> found = evaluate_match_list(matches, None)
+    >>> found = evaluate_match_list(matches, {"a.jpg": {"t/a.jpg"}, "b.jpg": {"t/b.jpg"}})
     >>> found.recalls[1].value, found.thresholds[0].precision.value
     (0.5, 1.0)
     """
@@ -118,10 +156,11 @@ def evaluate_match_list(matches: Sequence[Match], truth: dict[str, set[str]] | N
     sure = np.full(right.shape, np.nan)
     for row, match in enumerate(matches):
         for column, one in enumerate(match.targets):
-            right[row, column] = _is_right(match.source, one.target, truth)
+            right[row, column] = one.target in truth.get(match.source, ())
             score[row, column] = -one.distance
             sure[row, column] = np.nan if one.probability is None else one.probability
-    partnered = np.array([truth is None or match.source in truth for match in matches])
+    partners = np.array([len(truth.get(match.source, ())) for match in matches], np.float64)
+    partnered = partners > 0
     if not partnered.any():
         raise InputError("no source has a partner: there is nothing to be found")
     listed = score > -np.inf
@@ -130,7 +169,7 @@ def evaluate_match_list(matches: Sequence[Match], truth: dict[str, set[str]] | N
     return MatchEvaluation(
         recalls={k: _recall(np.asarray(right[:, :k].any(axis=1)), partnered) for k in DEPTHS if k <= max(depth, 1)},
         average_precision=pooled_average_precision(
-            np.where(listed, sure if known else score, -np.inf), right, _partners(matches, truth)
+            np.where(listed, sure if known else score, -np.inf), right, partners
         ),
         thresholds=[_at(threshold, right[:, 0], sure[:, 0], partnered) for threshold in THRESHOLDS] if known else [],
         calibration_error=(
@@ -139,17 +178,6 @@ def evaluate_match_list(matches: Sequence[Match], truth: dict[str, set[str]] | N
         sources=len(matches),
         partnered=int(partnered.sum()),
     )
-
-
-def _is_right(source: str, target: str, truth: dict[str, set[str]] | None) -> bool:
-    if truth is None:
-        return PurePosixPath(source).name == PurePosixPath(target).name
-    return target in truth.get(source, ())
-
-
-def _partners(matches: Sequence[Match], truth: dict[str, set[str]] | None) -> NDArray[np.float64]:
-    """Return how many right targets there are of each source."""
-    return np.array([1 if truth is None else len(truth.get(match.source, ())) for match in matches], np.float64)
 
 
 def _recall(found: NDArray[np.bool_], partnered: NDArray[np.bool_]) -> Estimate:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.core.errors import InputError
+from lookalike.core.errors import ImageDecodeError, InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.match_copies import Sureness
 from lookalike.embedding.matching import Candidates, Looks, evidence, nearest
+from lookalike.images.decode import decode
 from lookalike.images.folder import Rejected, scan
 from lookalike.jobs.match_files import Match, Target, write_matches
 from lookalike.jobs.match_sureness import Side, sureness_by_copies, sureness_by_pairs
@@ -136,11 +137,12 @@ def match_folders(
     wanted.check()
     if sheet is not None:
         check_sheet(sheet)
+    rejected: list[Rejected] = []
+    sources, targets = _sources(source, rejected), _folder(target, rejected)
     held = Workspace(workspace)
     matcher = open_matcher(held, encoder, model)
-    rejected: list[Rejected] = []
-    left = _see(matcher, source, _sources(source, rejected), on_progress, rejected)
-    right = _see(matcher, target, _folder(target, rejected), on_progress, rejected)
+    left = _see(matcher, source, sources, on_progress, rejected)
+    right = _see(matcher, target, targets, on_progress, rejected)
     queries, vectors = matcher.queries(left.features), matcher.targets(right.features)
     neighbours = max(wanted.k, NEIGHBOURS)
     if pairs is not None:
@@ -172,9 +174,25 @@ def _sources(place: Path, rejected: list[Rejected]) -> dict[str, Path]:
 
 
 def _folder(place: Path, rejected: list[Rejected]) -> dict[str, Path]:
+    """Return the pictures of a folder by name; before anything is computed, it has to hold one that can be read."""
     found = scan(place)
+    files = {file.path: place / file.path for file in found.files}
+    if not any(map(_can_be_read, files.values())):
+        raise _unusable(place, len(files) + len(found.rejected))
     rejected += [Rejected(str(place / entry.path), entry.reason) for entry in found.rejected]
-    return {file.path: place / file.path for file in found.files}
+    return files
+
+
+def _can_be_read(file: Path) -> bool:
+    try:
+        decode(file, min_side=1)
+    except ImageDecodeError:
+        return False
+    return True
+
+
+def _unusable(place: Path, files: int) -> InputError:
+    return InputError(f"{place} has no images that can be used ({files:,} cannot be read)")
 
 
 def _see(
@@ -182,10 +200,10 @@ def _see(
 ) -> Side:
     """Return the features of all usable files; of a single picture, the reason why it is not is an error."""
     refused: list[Rejected] = []
-    usable = matcher.see(files, None, on_progress, None if place.is_file() else refused) if files else None
+    usable = matcher.see(files, None, on_progress, None if place.is_file() else refused)
     rejected += [Rejected(str(place / entry.path), entry.reason) for entry in refused]
-    if usable is None or not len(usable):
-        raise InputError(f"{place} has no images that can be used ({len(refused)} cannot be read)")
+    if not len(usable):
+        raise _unusable(place, len(refused))
     return Side({name: files[name] for name in usable.ids.tolist()}, usable)
 
 

@@ -8,29 +8,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookalike.cli.commands.train_contrastive import (
-    AugmentationOption,
-    EncodersOption,
-    FeaturesOption,
-    ImagesOption,
-    NameOption,
-    PairFormatOption,
-    PairsOption,
-    PhotosArgument,
-    ReplaceOption,
-    ShowViewsOption,
-    ViewsOption,
-    show_rejected,
-)
+from lookalike.cli.commands.train_contrastive import show_rejected
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
     OfflineOption,
+    PairFormatOption,
     QuietOption,
     WorkspaceOption,
     parameters_of,
     work_offline,
+)
+from lookalike.cli.train_options import (
+    AugmentationOption,
+    EncodersOption,
+    FeaturesOption,
+    ImagesOption,
+    ModeOption,
+    NameOption,
+    PairsOption,
+    PhotosArgument,
+    ReplaceOption,
+    SeedOption,
+    SetOption,
+    ShowViewsOption,
+    ViewsOption,
 )
 
 if TYPE_CHECKING:
@@ -55,16 +58,9 @@ def classifier(
         float,
         typer.Option("--refuse", metavar="SHARE", help="Of pictures that show no known thing: how many to refuse."),
     ] = 0.95,
-    mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE", help="corrected, or published: as the source system says.")
-    ] = "corrected",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter of ClassifierModel, such as epochs=20; may be repeated."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, of views, and of what is held out.")] = 0,
+    mode: ModeOption = "corrected",
+    set_: SetOption = None,
+    seed: SeedOption = 0,
     replace: ReplaceOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
@@ -73,7 +69,8 @@ def classifier(
 ) -> None:
     """Learn one class per photograph, or per thing that pairs connect, and when a picture shows none of these.
 
-    A share of the things is held out first: they tell how sure a class is, and from where on it is named.
+    A share of the things is held out first: they tell how sure a class is, and from where on it is named. --set takes
+    the parameters of ClassifierModel.
     """
     work_offline(offline)
     from lookalike.jobs.things_to_learn import WhatThings

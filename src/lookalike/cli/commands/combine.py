@@ -106,12 +106,12 @@ def combine(
 
 def as_json(made: Combined) -> dict[str, Any]:
     """Lay out what was made as JSON values; the leaderboard is that of `evaluate`."""
-    from lookalike.cli.commands.evaluate import as_json as leaderboard
+    from lookalike.cli.commands.evaluate_judgments import leaderboard_json
 
     return {
         **asdict(made),
         "path": str(made.path),
-        "measured": None if made.measured is None else leaderboard(made.measured),
+        "measured": None if made.measured is None else leaderboard_json(made.measured),
         "seconds": round(made.seconds, 3),
     }
 
@@ -127,7 +127,7 @@ def _show_one(screen: RichConsole, made: Combined) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from lookalike.cli.commands.evaluate import show_leaderboard
+    from lookalike.cli.commands.evaluate_judgments import show_leaderboard
     from lookalike.jobs.leaderboard import short_name
 
     screen.print(

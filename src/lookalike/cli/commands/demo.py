@@ -82,7 +82,7 @@ def as_json(made: Demo, learned: Learned | None) -> dict[str, Any]:
 def _show(screen: RichConsole, made: Demo, learned: Learned | None, workspace: Path, search_only: bool) -> None:
     from rich.text import Text
 
-    from lookalike.cli.commands.evaluate import show_leaderboard
+    from lookalike.cli.commands.evaluate_judgments import show_leaderboard
 
     screen.print(f"[bold]{made.report.images:,} photographs[/] rendered and indexed")
     screen.print(f"Of the 10 closest to a new picture, {made.precision:.0%} are of its context (by chance: 12.5%)")

@@ -17,6 +17,18 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
+from lookalike.cli.train_options import (
+    DeviceOption,
+    NameOption,
+    PlotOption,
+    ResumeOption,
+    SaveWeightsOption,
+    SeedOption,
+    SetOption,
+    StartAnewOption,
+    TensorboardOption,
+    WeightsOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -24,55 +36,49 @@ if TYPE_CHECKING:
     from lookalike.jobs.distilled import DistillReport
 
 
+PhotosArgument = Annotated[
+    Path, typer.Argument(metavar="PHOTOS", help="A folder of pictures, read with all its folders.")
+]
+TeacherOption = Annotated[
+    list[str],
+    typer.Option("--teacher", metavar="ENCODER", help="Who teaches: any encoder, ONNX included; may be repeated."),
+]
+StudentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--student",
+        metavar="ENCODER",
+        help="Who learns, with its taps, such as timm:mobilenetv4_conv_small[last:4,size=128]; by default "
+        "plain:small with four. It begins with weights of chance, or those of --weights.",
+    ),
+]
+ApartOption = Annotated[
+    list[Path] | None,
+    typer.Option("--apart", metavar="DIR", help="Pictures to be measured on: none of them is learned from."),
+]
+ViewsOption = Annotated[
+    int | None, typer.Option("--views", min=1, help="Of every picture, that teachers are asked about too.")
+]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the pictures.")]
+
+
 def distill(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of pictures, read with all its folders.")],
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
-    teacher: Annotated[
-        list[str],
-        typer.Option("--teacher", metavar="ENCODER", help="Who teaches: any encoder, ONNX included; may be repeated."),
-    ],
-    student: Annotated[
-        str | None,
-        typer.Option(
-            "--student",
-            metavar="ENCODER",
-            help="Who learns, with its taps, such as timm:mobilenetv4_conv_small[last:4,size=128]; by default "
-            "plain:small with four.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="PATH", help="Where the student begins; without, with weights of chance."),
-    ] = None,
-    apart: Annotated[
-        list[Path] | None,
-        typer.Option("--apart", metavar="DIR", help="Pictures to be measured on: none of them is learned from."),
-    ] = None,
-    views: Annotated[
-        int | None, typer.Option("--views", min=1, help="Of every picture, that teachers are asked about too.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the pictures.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as batch=64; may be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, views, and of dealing what is held out.")] = 0,
-    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "auto",
-    save_weights: Annotated[
-        Path | None,
-        typer.Option("--save-weights", metavar="FILE", help="Also write the student's weights as .safetensors."),
-    ] = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log for TensorBoard.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Put the model in the place of one of that name; without --resume, begin anew."),
-    ] = False,
+    photos: PhotosArgument,
+    name: NameOption,
+    teacher: TeacherOption,
+    student: StudentOption = None,
+    weights: WeightsOption = None,
+    apart: ApartOption = None,
+    views: ViewsOption = None,
+    epochs: EpochsOption = None,
+    set_: SetOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    save_weights: SaveWeightsOption = None,
+    tensorboard: TensorboardOption = None,
+    plot: PlotOption = None,
+    resume: ResumeOption = False,
+    replace: StartAnewOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from lookalike.cli.accuracies import (
+    accuracy_json,
+    behind_cells,
+    difference_json,
+    interval_cell,
+    parts_table,
+    show_file,
+    warn_seen,
+)
 from lookalike.cli.console import Console
 
 if TYPE_CHECKING:
@@ -15,12 +24,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lookalike.images.edits import Strength
-    from lookalike.jobs.bench_tables import BenchRow, EditBench, Measures
-    from lookalike.metrics.two_afc import Accuracy
+    from lookalike.jobs.bench_tables import EditBench, Measures
 
 __all__ = [
-    "NEED_EDITS",
-    "QUERIES",
     "DistractorsOption",
     "EditOption",
     "EditsOption",
@@ -31,7 +37,6 @@ __all__ = [
 ]
 
 QUERIES = 1000
-NEED_EDITS = "--distractors, --queries, --strength, --edit and --sheet"
 SHOWN = 20
 EDITS_ABREAST = 5
 
@@ -62,17 +67,17 @@ SheetOption = Annotated[
 
 
 def evaluate_edits(
+    console: Console,
     workspace: Path,
     photos: Path,
     distractors: Sequence[Path],
     encoders: Sequence[str],
     models: Sequence[str],
-    queries: int,
+    queries: int | None,
     strengths: Sequence[str],
     edits: Sequence[str],
     plot: Path | None,
     sheet: Path | None,
-    console: Console,
 ) -> None:
     """Run the test bench and print its tables; the exit code is 1 where images were left out."""
     from lookalike.images.edits import STRENGTHS
@@ -85,14 +90,14 @@ def evaluate_edits(
             distractors,
             encoders,
             models=models,
-            queries=queries,
+            queries=queries or QUERIES,
             strengths=cast("Sequence[Strength]", strengths) or STRENGTHS,
             edits=edits,
             plot=plot,
             sheet=sheet,
             on_progress=on_progress,
         )
-    console.result(as_json(found), lambda screen: _show(screen, found, [file for file in (plot, sheet) if file]))
+    console.result(as_json(found), lambda screen: _show(screen, found, plot, sheet))
     if found.rejected:
         raise typer.Exit(1)
 
@@ -104,21 +109,18 @@ def as_json(found: EditBench) -> dict[str, Any]:
             "model": row.model,
             **_measures(row.overall),
             "n": row.recall.n,
-            "behind": None
-            if row.behind is None
-            else {"value": row.behind.value, "low": row.behind.low, "high": row.behind.high, "p": row.behind.p},
+            "behind": difference_json(row.behind),
             "seen": row.seen,
             "by_strength": {name: _measures(one) for name, one in row.by_strength.items()},
+            "behind_by_strength": {name: difference_json(one) for name, one in row.behind_by_strength.items()},
             "by_edit": {name: _measures(one) for name, one in row.by_edit.items()},
             "by_edit_and_strength": {
-                edit: {strength: _accuracy(one) for strength, one in cells.items()} for edit, cells in row.cells.items()
+                edit: {strength: accuracy_json(one) for strength, one in cells.items()}
+                for edit, cells in row.cells.items()
             },
         }
         for row in found.rows
     ]
-    for row in rows:
-        if row["behind"] is not None:
-            row["behind"] = {name: _end(value) for name, value in row["behind"].items()}
     return {
         "rows": rows,
         "chance": {str(k): value for k, value in found.chance.items()},
@@ -134,44 +136,28 @@ def as_json(found: EditBench) -> dict[str, Any]:
 
 
 def _measures(one: Measures) -> dict[str, Any]:
-    recalls = {str(k): _accuracy(recall) for k, recall in one.recalls.items()}
-    return {"recalls": recalls, "map": _accuracy(one.precision)}
+    recalls = {str(k): accuracy_json(recall) for k, recall in one.recalls.items()}
+    return {"recalls": recalls, "map": accuracy_json(one.precision)}
 
 
-def _accuracy(one: Accuracy) -> dict[str, float | None]:
-    return {"value": one.value, "low": _end(one.low), "high": _end(one.high)}
-
-
-def _end(value: float) -> float | None:
-    return None if value != value else value
-
-
-def _show(screen: RichConsole, found: EditBench, files: Sequence[Path]) -> None:
-    from rich.text import Text
-
+def _show(screen: RichConsole, found: EditBench, plot: Path | None, sheet: Path | None) -> None:
     screen.print(_leaderboard(found))
     screen.print(
         f"[dim]{found.queries:,} edited copies of {found.photographs:,} photographs among {found.gallery:,} "
         f"originals; {found.copies:,} files left out that repeat one of them[/]"
     )
     if len(found.strengths) > 1:
+        at = [(row.label, {name: one.recalls[1] for name, one in row.by_strength.items()}) for row in found.rows]
         screen.print()
-        screen.print(_parts("recall@1 by strength", found.strengths, found.rows, lambda row: row.by_strength))
+        screen.print(parts_table("recall@1 by strength", [name for name in found.strengths if name in at[0][1]], at))
+    by = [(row.label, {name: one.recalls[1] for name, one in row.by_edit.items()}) for row in found.rows]
     for start in range(0, len(found.edits) if len(found.edits) > 1 else 0, EDITS_ABREAST):
-        screen.print()
         abreast = found.edits[start : start + EDITS_ABREAST]
-        screen.print(_parts("recall@1 by edit", abreast, found.rows, lambda row: row.by_edit))
-    for row in found.rows:
-        if row.seen:
-            screen.print(
-                f"{row.label} was fitted on {row.seen:.0%} of these photographs: its row is no measurement of how it "
-                "does on new ones",
-                style="yellow",
-                markup=False,
-                soft_wrap=True,
-            )
-    for file in files:
-        screen.print(Text(f"drawn: {file}"), soft_wrap=True)
+        screen.print()
+        screen.print(parts_table("recall@1 by edit", [name for name in abreast if name in by[0][1]], by))
+    warn_seen(screen, found.rows, "{} of these photographs")
+    show_file(screen, "drawn", plot)
+    show_file(screen, "drawn", sheet)
     if found.rejected:
         screen.print(f"[yellow]left out: {len(found.rejected):,}[/]")
     for entry in found.rejected[:SHOWN]:
@@ -190,32 +176,8 @@ def _leaderboard(found: EditBench) -> Table:
     for heading in (f"recall@{first}", "95% interval", *(f"@{k}" for k in others), "mAP", "behind the best", "p"):
         table.add_column(heading, justify="right")
     for row in found.rows:
-        one, behind = row.recall, row.behind
-        cells = [f"{one.value:.1%}", f"{one.low:.1%} to {one.high:.1%}"]
+        cells = [f"{row.recall.value:.1%}", interval_cell(row.recall)]
         cells += [f"{row.overall.recalls[k].value:.1%}" for k in others]
         cells.append(f"{row.overall.precision.value:.3f}")
-        if behind is not None:
-            cells.append(f"{100 * behind.value:.1f} ({100 * behind.low:.1f} to {100 * behind.high:.1f})")
-            cells.append(f"{behind.p:.4f}")
-        table.add_row(Text(row.label), *cells)
-    return table
-
-
-def _parts(title: str, names: Sequence[str], rows: Sequence[BenchRow], part: Any) -> Table:
-    """Lay out recall@1 in columns; the best of each in bold."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(title, overflow="fold", min_width=len(title))
-    shown = [name for name in names if name in part(rows[0])]
-    for name in shown:
-        table.add_column(Text(name), justify="right")
-    best = {name: max(part(row)[name].recalls[1].value for row in rows) for name in shown}
-    for row in rows:
-        values = {name: part(row)[name].recalls[1].value for name in shown}
-        cells = [
-            Text(f"{100 * value:.1f}", style="bold" if value == best[name] else "") for name, value in values.items()
-        ]
-        table.add_row(Text(row.label), *cells)
+        table.add_row(Text(row.label), *cells, *behind_cells(row.behind))
     return table

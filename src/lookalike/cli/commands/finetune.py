@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,77 +18,72 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
-from lookalike.core.errors import InputError
+from lookalike.cli.train_options import (
+    DeviceOption,
+    HeldOutFoldsOption,
+    ModeOption,
+    NameOption,
+    NoMeasureOption,
+    PlotOption,
+    ResumeOption,
+    SaveWeightsOption,
+    SeedOption,
+    SetOption,
+    StartAnewOption,
+    TensorboardOption,
+    WeightsOption,
+    folds_to_hold_out,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
     from lookalike.jobs.finetuned import FinetuneReport
 
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="ENCODER",
+        help="The network, such as timm:resnet18 or dino:vitb16. By default the workspace's.",
+    ),
+]
+DepthOption = Annotated[
+    str, typer.Option("--depth", metavar="DEPTH", help="lora (low-rank updates alone) or full (every weight).")
+]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Passes over the judgments, at most; 25 by default.")
+]
+ByOption = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="WHAT",
+        help="What is not on both sides of what is held out: image, reference, group or question.",
+    ),
+]
+
 
 def finetune(
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            "--encoder",
-            metavar="ENCODER",
-            help="The network, such as timm:resnet18 or dino:vitb16. By default the workspace's.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="PATH", help="A local file of its weights.")
-    ] = None,
-    depth: Annotated[
-        str, typer.Option("--depth", metavar="DEPTH", help="lora (low-rank updates alone) or full (every weight).")
-    ] = "lora",
-    mode: Annotated[
-        str,
-        typer.Option("--mode", metavar="MODE", help="corrected, or published: as the program of the paper does it."),
-    ] = "corrected",
+    name: NameOption,
+    encoder: NetworkOption = None,
+    weights: WeightsOption = None,
+    depth: DepthOption = "lora",
+    mode: ModeOption = "corrected",
     source: SourceOption = None,
     context: ContextOption = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the judgments, at most; 25 by default.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as rank=8 or batch=32; may be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, and of dealing what is held out.")] = 0,
-    by: Annotated[
-        str,
-        typer.Option(
-            "--by",
-            metavar="WHAT",
-            help="What is not on both sides of what is held out: image, reference, group or question.",
-        ),
-    ] = "image",
-    folds: Annotated[
-        int | None,
-        typer.Option("--folds", min=2, help="One of so many folds is held out, to measure on it; 5 by default."),
-    ] = None,
-    no_measure: Annotated[bool, typer.Option("--no-measure", help="Hold nothing out: learn from all answers.")] = False,
-    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "auto",
-    save_weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-weights",
-            metavar="FILE",
-            help="Also write the weights as .safetensors, to go on from them with --weights.",
-        ),
-    ] = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log for TensorBoard.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Put the model in the place of one of that name; without --resume, begin anew."),
-    ] = False,
+    epochs: EpochsOption = None,
+    set_: SetOption = None,
+    seed: SeedOption = 0,
+    by: ByOption = "image",
+    folds: HeldOutFoldsOption = None,
+    no_measure: NoMeasureOption = False,
+    device: DeviceOption = "auto",
+    save_weights: SaveWeightsOption = None,
+    tensorboard: TensorboardOption = None,
+    plot: PlotOption = None,
+    resume: ResumeOption = False,
+    replace: StartAnewOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -102,8 +96,7 @@ def finetune(
     images it never saw. On several GPUs: torchrun --nproc-per-node GPUS -m lookalike train finetune ...
     """
     work_offline(offline)
-    if no_measure and folds is not None:
-        raise InputError("--folds says how to measure: leave it out with --no-measure")
+    parts = folds_to_hold_out(no_measure, folds)
     from lookalike.jobs.networks import Outputs
     from lookalike.jobs.train_finetuned import Sides, train_finetuned
 
@@ -117,7 +110,7 @@ def finetune(
             source,
             context,
             {"depth": depth, "mode": mode, "epochs": epochs, "seed": seed, **parameters_of(set_ or [])},
-            Sides(by, 0 if no_measure else folds or 5, seed),  # type: ignore[arg-type]
+            Sides(by, parts, seed),  # type: ignore[arg-type]
             Outputs(save_weights, tensorboard, plot),
             device,
             resume,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.accuracies import show_file
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -127,9 +128,8 @@ def _show(screen: RichConsole, found: MatchReport, csv: Path | None, sheet: Path
             f"nearest in {found.sureness.found_first:.0%} of the cases{off}[/]",
             soft_wrap=True,
         )
-    for what, file in (("table", csv), ("contact sheet", sheet)):
-        if file is not None:
-            screen.print(Text(f"{what}: {file}"), soft_wrap=True)
+    show_file(screen, "table", csv)
+    show_file(screen, "contact sheet", sheet)
     if found.rejected:
         screen.print(f"[yellow]{len(found.rejected):,} files could not be read:[/]")
     for entry in found.rejected[:SHOWN]:

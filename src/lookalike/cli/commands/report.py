@@ -78,15 +78,15 @@ def report(
 
 def as_json(made: Reported) -> dict[str, Any]:
     """Lay a report out as JSON values: the leaderboard of `evaluate`, and what each model is."""
-    from lookalike.cli.commands.evaluate import as_json as leaderboard
+    from lookalike.cli.commands.evaluate_judgments import leaderboard_json
 
-    return {**leaderboard(made.evaluation), "kinds": made.kinds, "how": made.how, "path": str(made.path)}
+    return {**leaderboard_json(made.evaluation), "kinds": made.kinds, "how": made.how, "path": str(made.path)}
 
 
 def _show(screen: RichConsole, made: Reported) -> None:
     from rich.text import Text
 
-    from lookalike.cli.commands.evaluate import show_leaderboard
+    from lookalike.cli.commands.evaluate_judgments import show_leaderboard
 
     show_leaderboard(screen, made.evaluation)
     screen.print(Text(made.how, style="dim"))

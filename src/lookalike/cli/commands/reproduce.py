@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.accuracies import show_file
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -93,7 +94,6 @@ def as_json(found: Reproduced) -> dict[str, Any]:
 
 def _show(screen: RichConsole, found: Reproduced, plot: Path | None) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
@@ -111,8 +111,7 @@ def _show(screen: RichConsole, found: Reproduced, plot: Path | None) -> None:
     )
     for name in found.encoders:
         screen.print(f"features of {name}", markup=False, soft_wrap=True)
-    if plot is not None:
-        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+    show_file(screen, "plot", plot)
 
 
 @app.command("cosis")
@@ -151,12 +150,12 @@ def cosis(
 
 def cosis_as_json(found: ReproducedCosis) -> dict[str, Any]:
     """Lay out what came out as JSON values; the leaderboards are those of `evaluate`."""
-    from lookalike.cli.commands.evaluate import as_json as leaderboard
+    from lookalike.cli.commands.evaluate_judgments import leaderboard_json
 
     return {
         "local": {anchor: asdict(one) for anchor, one in found.local.items()},
-        "published": leaderboard(found.published),
-        "ours": leaderboard(found.ours),
+        "published": leaderboard_json(found.published),
+        "ours": leaderboard_json(found.ours),
         "encoders": list(found.encoders),
         "dim": found.dim,
         "seconds": round(found.seconds, 3),
@@ -166,7 +165,7 @@ def cosis_as_json(found: ReproducedCosis) -> dict[str, Any]:
 def _show_cosis(screen: RichConsole, found: ReproducedCosis) -> None:
     from rich.table import Table
 
-    from lookalike.cli.commands.evaluate import show_leaderboard
+    from lookalike.cli.commands.evaluate_judgments import show_leaderboard
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("in its own cluster")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.accuracies import accuracy_json, interval_cell
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -99,10 +100,7 @@ def as_json(found: ReproducedMatching) -> dict[str, Any]:
         "rows": [
             {
                 "model": row.model,
-                "hits": [
-                    {"k": k, "value": one.value, "low": _end(one.low), "high": _end(one.high)}
-                    for k, one in enumerate(row.hits, 1)
-                ],
+                "hits": [{"k": k, **accuracy_json(one)} for k, one in enumerate(row.hits, 1)],
             }
             for row in found.rows
         ],
@@ -114,10 +112,6 @@ def as_json(found: ReproducedMatching) -> dict[str, Any]:
         "rejected": [asdict(entry) for entry in found.rejected],
         "seconds": round(found.seconds, 3),
     }
-
-
-def _end(value: float) -> float | None:
-    return None if value != value else value
 
 
 def _show(screen: RichConsole, found: ReproducedMatching) -> None:
@@ -132,8 +126,7 @@ def _show(screen: RichConsole, found: ReproducedMatching) -> None:
         table.add_column(heading, justify="right")
     for row in found.rows:
         last = row.hits[shown[-1] - 1]
-        interval = "" if last.low != last.low else f"{last.low:.1%} to {last.high:.1%}"
-        table.add_row(Text(row.model), *(f"{row.hits[k - 1].value:.1%}" for k in shown), interval)
+        table.add_row(Text(row.model), *(f"{row.hits[k - 1].value:.1%}" for k in shown), interval_cell(last))
     screen.print(table)
     told = (
         f"{found.sources:,} sources, {found.targets:,} targets, {'grey' if found.grey else 'in colour'}, {found.mode}"

@@ -7,17 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lookalike.cli.accuracies import show_file
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     ContextOption,
     JsonOption,
     OfflineOption,
+    PairFormatOption,
+    PairImagesOption,
     QuietOption,
     SourceOption,
     WorkspaceOption,
     parameters_of,
     work_offline,
+)
+from lookalike.cli.train_options import (
+    EncodersOption,
+    FeaturesOption,
+    NameOption,
+    NoMeasureOption,
+    PlotOption,
+    ReplaceOption,
+    SeedOption,
+    SetOption,
+    TensorboardOption,
 )
 from lookalike.core.errors import InputError
 
@@ -30,6 +44,26 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train models on people's answers.", no_args_is_help=True, rich_markup_mode=None)
 PAIRS_ONLY, JUDGMENTS_ONLY = ("pair_format", "images", "runs", "test"), ("source", "context", "by", "folds")
 
+PairsOption = Annotated[
+    Path | None,
+    typer.Option("--pairs", metavar="PATH", help="Matched pairs, instead of the workspace's judgments."),
+]
+FlipsOption = Annotated[bool, typer.Option("--flips", help="Also learn from the pictures mirrored left to right.")]
+FormOption = Annotated[
+    str,
+    typer.Option("--form", metavar="FORM", help="auto, original, peterson, identity, residual or within."),
+]
+RunsOption = Annotated[int | None, typer.Option("--runs", help="Pairs: how often they are dealt anew; 20 by default.")]
+TestOption = Annotated[float | None, typer.Option("--test", help="Pairs: the share that is held out; 0.25 by default.")]
+ByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="WHAT",
+        help="Judgments: no image (the default), reference, group or question is on both sides.",
+    ),
+]
+
 
 @app.callback()
 def train() -> None:
@@ -38,71 +72,26 @@ def train() -> None:
 
 @app.command("adaptation")
 def adaptation(
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
-    encoder: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--encoder",
-            metavar="ENCODER",
-            help="What makes the features; repeat it to put several side by side. By default the workspace's.",
-        ),
-    ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="NAME", help="A set of `lookalike features define`, instead of --encoder."),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option("--pairs", metavar="PATH", help="Matched pairs, instead of the workspace's judgments."),
-    ] = None,
-    pair_format: Annotated[
-        str | None,
-        typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; by default as the path looks."),
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="Where the images of the pairs are.")
-    ] = None,
+    name: NameOption,
+    encoder: EncodersOption = None,
+    features: FeaturesOption = None,
+    pairs: PairsOption = None,
+    pair_format: PairFormatOption = None,
+    images: PairImagesOption = None,
     source: SourceOption = None,
     context: ContextOption = None,
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Also learn from the pictures mirrored left to right.")
-    ] = False,
-    form: Annotated[
-        str,
-        typer.Option("--form", metavar="FORM", help="auto, original, peterson, identity, residual or within."),
-    ] = "auto",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter of AdaptationModel, such as epochs=20; may be repeated."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, and of dealing what is held out.")] = 0,
-    no_measure: Annotated[
-        bool, typer.Option("--no-measure", help="Fit on all answers at once, without holding any out first.")
-    ] = False,
-    runs: Annotated[
-        int | None, typer.Option("--runs", help="Pairs: how often they are dealt anew; 20 by default.")
-    ] = None,
-    test: Annotated[
-        float | None, typer.Option("--test", help="Pairs: the share that is held out; 0.25 by default.")
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="WHAT",
-            help="Judgments: no image (the default), reference, group or question is on both sides.",
-        ),
-    ] = None,
+    flips: FlipsOption = False,
+    form: FormOption = "auto",
+    set_: SetOption = None,
+    seed: SeedOption = 0,
+    no_measure: NoMeasureOption = False,
+    runs: RunsOption = None,
+    test: TestOption = None,
+    by: ByOption = None,
     folds: Annotated[int | None, typer.Option("--folds", help="Judgments: how many folds; 5 by default.")] = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log the final fit for TensorBoard.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Put the model in the place of one of that name.")] = False,
+    tensorboard: TensorboardOption = None,
+    plot: PlotOption = None,
+    replace: ReplaceOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -111,7 +100,7 @@ def adaptation(
     """Fit a small map over frozen features, so that distances agree with people.
 
     It is measured first: models are fitted on a part of the answers and held against the rest, beside the features as
-    they are. The model that is kept is then fitted on all answers.
+    they are. The model that is kept is then fitted on all answers. --set takes the parameters of AdaptationModel.
     """
     work_offline(offline)
     given = {"pair_format": pair_format, "images": images, "runs": runs, "test": test, "source": source,
@@ -190,8 +179,7 @@ def _show(screen: RichConsole, report: TrainingReport, plot: Path | None) -> Non
             f"{report.measured.test:,} others, {report.measured.tested:,} in all[/]"
         )
     screen.print(Text(f"model: {report.path}"), soft_wrap=True)
-    if plot is not None:
-        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+    show_file(screen, "plot", plot)
 
 
 def _label(measure: str) -> str:

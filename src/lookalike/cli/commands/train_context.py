@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from lookalike.cli.accuracies import show_file
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -18,6 +19,17 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
+from lookalike.cli.train_options import (
+    EncodersOption,
+    FeaturesOption,
+    ModeOption,
+    NameOption,
+    NoMeasureOption,
+    PlotOption,
+    SeedOption,
+    SetOption,
+    TensorboardOption,
+)
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,29 +40,6 @@ if TYPE_CHECKING:
     from lookalike.jobs.training import Folds
     from lookalike.judgments.splits import By
 
-EncodersOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--encoder",
-        metavar="ENCODER",
-        help="What makes the features; repeat it to put several side by side. By default the workspace's.",
-    ),
-]
-FeaturesOption = Annotated[
-    str | None,
-    typer.Option("--features", metavar="NAME", help="A set of `lookalike features define`, instead of --encoder."),
-]
-ModeOption = Annotated[
-    str,
-    typer.Option("--mode", metavar="MODE", help="corrected, or published: as the program of the paper does it."),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="A parameter of ContextModel, such as epochs=20; may be repeated."
-    ),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of training, and of dealing what is held out.")]
 ByOption = Annotated[
     str | None,
     typer.Option(
@@ -60,41 +49,38 @@ ByOption = Annotated[
     ),
 ]
 FoldsOption = Annotated[int | None, typer.Option("--folds", min=2, help="How many; 5 by default.")]
-NoMeasureOption = Annotated[
-    bool, typer.Option("--no-measure", help="Fit on all answers at once, without holding any out first.")
-]
-TensorboardOption = Annotated[
-    Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log the final fits for TensorBoard.")
-]
-PlotOption = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Put models in the place of those of the same names.")]
+
+NamesOption = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Call the models NAME.CONTEXT; by default CONTEXT alone."),
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="MODEL", help="Start from this model, usually a global one, and stay near it."),
+]
+ContextsOption = Annotated[
+    list[str] | None,
+    typer.Option("--context", metavar="NAME", help="Only this context; may be repeated. By default all."),
+]
+DiscoverOption = Annotated[
+    bool, typer.Option("--discover", help="Find contexts, as groups of references, instead of using named ones.")
+]
+CountsOption = Annotated[
+    list[int] | None,
+    typer.Option("--count", min=1, help="How many contexts to find; repeat it to try several. 1 to 8 by default."),
+]
 
 
 def context(
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="NAME", help="Call the models NAME.CONTEXT; by default CONTEXT alone."),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--from", metavar="MODEL", help="Start from this model, usually a global one, and stay near it."),
-    ] = None,
+    name: NamesOption = None,
+    start: StartOption = None,
     encoder: EncodersOption = None,
     features: FeaturesOption = None,
     source: SourceOption = None,
-    contexts: Annotated[
-        list[str] | None,
-        typer.Option("--context", metavar="NAME", help="Only this context; may be repeated. By default all."),
-    ] = None,
-    discover: Annotated[
-        bool, typer.Option("--discover", help="Find contexts, as groups of references, instead of using named ones.")
-    ] = False,
-    counts: Annotated[
-        list[int] | None,
-        typer.Option("--count", min=1, help="How many contexts to find; repeat it to try several. 1 to 8 by default."),
-    ] = None,
+    contexts: ContextsOption = None,
+    discover: DiscoverOption = False,
+    counts: CountsOption = None,
     mode: ModeOption = "corrected",
     set_: SetOption = None,
     seed: SeedOption = 0,
@@ -114,7 +100,7 @@ def context(
     Contexts are what judgments name, or with --discover groups of references, as many as predict held-out answers best.
     With few answers a context, start from a global model: --from MODEL. Every model is measured first, on answers that
     it was not fitted on, by the distances of its embeddings and by its ranking head; what is kept is then fitted on all
-    answers.
+    answers. --set takes the parameters of ContextModel.
     """
     work_offline(offline)
     if discover and contexts:
@@ -144,7 +130,7 @@ def context(
 
 
 def global_(
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
+    name: NameOption,
     encoder: EncodersOption = None,
     features: FeaturesOption = None,
     source: SourceOption = None,
@@ -242,8 +228,7 @@ def _show(screen: RichConsole, made: TrainedContexts, plot: Path | None) -> None
         )
     folder = made.models[0].path.parent
     screen.print(Text(f"models: {folder}"), soft_wrap=True)
-    if plot is not None:
-        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+    show_file(screen, "plot", plot)
 
 
 def _table(made: TrainedContexts) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,10 +12,29 @@ from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
     OfflineOption,
+    PairFormatOption,
     QuietOption,
     WorkspaceOption,
     parameters_of,
     work_offline,
+)
+from lookalike.cli.train_options import (
+    AugmentationOption,
+    EncodersOption,
+    FeaturesOption,
+    ImagesOption,
+    ModeOption,
+    NameOption,
+    NoMeasureOption,
+    PairsOption,
+    PhotosArgument,
+    PlotOption,
+    ReplaceOption,
+    SeedOption,
+    SetOption,
+    ShowViewsOption,
+    TensorboardOption,
+    ViewsOption,
 )
 
 if TYPE_CHECKING:
@@ -24,49 +42,6 @@ if TYPE_CHECKING:
 
     from lookalike.jobs.finding import Finding
     from lookalike.jobs.train_contrastive import ContrastiveReport
-
-PhotosArgument = Annotated[
-    Path | None, typer.Argument(metavar="PHOTOS", help="A folder of photographs, read with all its folders.")
-]
-NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")]
-EncodersOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--encoder",
-        metavar="ENCODER",
-        help="What makes the features; repeat it to put several side by side under one head. By default the "
-        "workspace's.",
-    ),
-]
-FeaturesOption = Annotated[
-    str | None,
-    typer.Option("--features", metavar="NAME", help="A set of `lookalike features define`, instead of --encoder."),
-]
-PairsOption = Annotated[
-    Path | None, typer.Option("--pairs", metavar="PATH", help="Pairs of pictures that show the same.")
-]
-PairFormatOption = Annotated[
-    str | None,
-    typer.Option("--pair-format", metavar="FORMAT", help="tll, folders or csv; by default as the path looks."),
-]
-ImagesOption = Annotated[
-    Path | None,
-    typer.Option("--images", metavar="DIR", help="Where the images of the pairs are; by default, among PHOTOS."),
-]
-ViewsOption = Annotated[int, typer.Option("--views", min=0, help="Views of each image; 0 for the pairs alone.")]
-AugmentationOption = Annotated[
-    str,
-    typer.Option(
-        "--augmentation",
-        metavar="VIEWS",
-        help="What views look like: corrected, mild, published, copies, or a FILE.json.",
-    ),
-]
-ShowViewsOption = Annotated[
-    Path | None,
-    typer.Option("--show-views", metavar="FILE", help="Also draw some images and views of them: .png, .jpg, .webp."),
-]
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Put the model in the place of one of that name.")]
 
 
 def contrastive(
@@ -81,24 +56,12 @@ def contrastive(
     augmentation: AugmentationOption = "corrected",
     show_views: ShowViewsOption = None,
     loss: Annotated[str, typer.Option("--loss", metavar="LOSS", help="nt-xent, semi-hard or curriculum.")] = "nt-xent",
-    mode: Annotated[
-        str,
-        typer.Option("--mode", metavar="MODE", help="corrected, or published: as the program of the source does it."),
-    ] = "corrected",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter of ProjectionModel, such as epochs=20; may be repeated."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, of views, and of what is held out.")] = 0,
-    no_measure: Annotated[bool, typer.Option("--no-measure", help="Hold nothing out to measure on.")] = False,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also log the final fit for TensorBoard.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-    ] = None,
+    mode: ModeOption = "corrected",
+    set_: SetOption = None,
+    seed: SeedOption = 0,
+    no_measure: NoMeasureOption = False,
+    tensorboard: TensorboardOption = None,
+    plot: PlotOption = None,
     replace: ReplaceOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
@@ -108,7 +71,8 @@ def contrastive(
     """Learn to find the picture that shows the same, from photographs and views of them, or from pairs.
 
     Features are computed once and stay as they are; a head over them is trained. It is measured first, on a fifth of
-    the photographs, of which the one that is measured saw nothing; the model that is kept is fitted on all.
+    the photographs, of which the one that is measured saw nothing; the model that is kept is fitted on all. Repeat
+    --encoder to put several side by side under one head; --set takes the parameters of ProjectionModel.
     """
     work_offline(offline)
     from lookalike.jobs.things_to_learn import WhatThings
