@@ -38,12 +38,14 @@ SEED = 0
 
 
 def linked(folder: Path, files: dict[str, Path]) -> Path:
-    """Fill a folder with links to files, whatever was in it."""
+    """Fill a folder with links to files, and with nothing else; links that are right stay as they are."""
     for old in [*folder.rglob("*")] if folder.exists() else []:
-        if old.is_symlink():
+        if old.is_symlink() and old.readlink() != files.get(old.relative_to(folder).as_posix()):
             old.unlink()
     for name, path in files.items():
         link = folder / name
+        if link.is_symlink():
+            continue
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(path)
     return folder
@@ -69,7 +71,10 @@ def shuffled(files: dict[str, Path], count: int, without: Sequence[str]) -> dict
 
 
 def train(workspace: Workspace, names: dict[str, str], photos: Path, views: int) -> list[str]:
-    """Train every matcher, and return the models' names."""
+    """Train every matcher that an earlier run did not, and return the models' names."""
+
+    def missing(name: str) -> bool:
+        return not (workspace.path / "models" / f"{name}.safetensors").exists()
 
     def what(augmentation: str) -> WhatThings:
         return WhatThings(photos=photos, views=views, augmentation=augmentation)
@@ -77,20 +82,23 @@ def train(workspace: Workspace, names: dict[str, str], photos: Path, views: int)
     def given(name: str, augmentation: str, loss: str, encoder: str | None) -> str:
         chosen = {"encoders": [encoder]} if encoder else {"feature_set": "all"}
         parameters = {"loss": loss, "seed": SEED}
-        train_contrastive(
-            workspace.path, name, what(augmentation), parameters=parameters, measure=False, replace=True,
-            on_progress=tell, **chosen,
-        )  # fmt: skip
+        if missing(name):
+            train_contrastive(
+                workspace.path, name, what(augmentation), parameters=parameters, measure=False, on_progress=tell,
+                **chosen,
+            )  # fmt: skip
         return name
 
     made = [given(f"nt-xent-{network}", "copies", "nt-xent", encoder) for network, encoder in names.items()]
     made += [given("nt-xent-all", "copies", "nt-xent", None)]
     made += [given("nt-xent-all-simclr", "corrected", "nt-xent", None)]
     made += [given("semi-hard-all", "copies", "semi-hard", None), given("curriculum-all", "copies", "curriculum", None)]
-    train_classifier(workspace.path, "classifier-all", what("copies"), feature_set="all", replace=True,
-                     on_progress=tell)  # fmt: skip
-    train_quantizer(workspace.path, "quantizer-all", what("copies"), feature_set="all", measure=False, replace=True,
-                    on_progress=tell)  # fmt: skip
+    if missing("classifier-all"):
+        train_classifier(workspace.path, "classifier-all", what("copies"), feature_set="all", on_progress=tell)
+    if missing("quantizer-all"):
+        train_quantizer(
+            workspace.path, "quantizer-all", what("copies"), feature_set="all", measure=False, on_progress=tell
+        )
     return [*made, "classifier-all", "quantizer-all"]
 
 
