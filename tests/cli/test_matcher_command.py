@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 from lookalike import load_encoder  # noqa: E402
 from lookalike.encoders.torch_import import import_torchvision  # noqa: E402
+from lookalike.similarity.quantizer import QuantizerModel  # noqa: E402
+from lookalike.similarity.saving import load_model  # noqa: E402
 from lookalike.training import matching_objectives  # noqa: E402
 
 Run = Callable[..., tuple[int, str, str]]
@@ -126,6 +128,45 @@ def test_pairs_say_what_shows_the_same(lookalike: Run, photos: Path) -> None:
     assert "gain" in out
 
 
+def test_a_network_learns_codes_and_a_search_uses_them(lookalike: Run, photos: Path) -> None:
+    train = ("train", "matcher", photos, "--name", "codes", "--encoder", RESNET, "--weights", "net.pth", "--epochs", 6)
+    train += ("--preset", "quantized", "--bits", 24, "--set", "dim=24")
+    made = json.loads(lookalike(*train, *FAST)[1])
+    assert (made["bits"], made["dim"], made["settings"]["loss"]) == (24, 16, "cross-quantised")
+    assert (made["settings"]["books"], made["settings"]["words"], made["settings"]["dim"]) == (3, 256, 24)
+    assert made["codes"]["model"] == made["measured"]["model"]
+    assert made["codes"]["tested"] == 6
+    model = load_model(made["path"])
+    assert isinstance(model, QuantizerModel)
+    assert model.has_seen([f"{number:02}.png" for number in range(30)]).sum() == 24
+    features = load_encoder(made["encoder"]).encode(sorted(photos.glob("*.png")))
+    assert model.codes(features).shape == (31, 3)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-4)
+    lookalike("index", photos, "--encoder", made["encoder"], "--quiet")
+    one = photos / "03.png"
+    found = json.loads(lookalike("search", one, "--model", "codes", "-k", 31, "--json", "--quiet")[1])
+    assert found["bytes_per_image"] == 3
+    assert len({hit["image"] for hit in found["results"]}) == 31
+    stands = np.square(model.mapped(features[3:4]) - stood_for(model, features)).sum(axis=1) / 2
+    assert [hit["distance"] for hit in found["results"]] == pytest.approx(np.sort(stands), abs=1e-3)
+    code, out, _ = lookalike("models")
+    assert (code, "codes  fine-tuned network (full), from 24 things" in out) == (0, True)
+    code, out, _ = lookalike("match", photos, photos, "--model", "codes", "-k", 1, "--json", "--quiet")
+    assert code == 0
+    assert len(json.loads(out)["matches"]) == 31
+    code, out, _ = lookalike(*train, *FAST[:-2], "--quiet", "--replace", "--set", "words=4", "--mode", "corrected")
+    assert code == 0
+    assert "found by codes of 6 bits" in out
+    assert "codes as they began" in out
+    assert "features as they came" in out
+
+
+def stood_for(model: QuantizerModel, features: np.ndarray) -> np.ndarray:
+    """Return what codes stand for, as long as it is."""
+    codes = model.codes(features)
+    return np.concatenate([model.codebooks_[book][codes[:, book]] for book in range(codes.shape[1])], axis=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -138,6 +179,12 @@ def test_pairs_say_what_shows_the_same(lookalike: Run, photos: Path) -> None:
         (["--plot", "x.txt"], "a plot is written as"),
         (["--pairs", "none.csv"], "none.csv"),
         (["--set", "validation=0.95"], "too few"),
+        (["--preset", "quantized", "--bits", "12"], "--bits takes a multiple of 8, not 12"),
+        (["--preset", "quantized", "--bits", "32", "--mode", "published"], "--set books=8 has 32 bits"),
+        (["--preset", "quantized", "--set", "dim=100"], "does not divide into 8 books"),
+        (["--preset", "quantized", "--depth", "frozen"], "lookalike train quantizer"),
+        (["--bits", "32"], "--bits is for codes: give --preset quantized"),
+        (["--set", "books=4"], "books is for codes"),
     ],
 )
 def test_wrong_arguments_get_one_line(lookalike: Run, photos: Path, options: list[str], message: str) -> None:

@@ -11,17 +11,21 @@ import pytest
 from lookalike.core.errors import InputError
 from lookalike.images.augmentation import AUGMENTATIONS, Augmentation
 from lookalike.training.matching_presets import PRESETS
-from lookalike.training.matching_settings import CHOICES, MatchingSettings, matching_settings
+from lookalike.training.matching_settings import (
+    CHOICES,
+    CODES_ONLY,
+    LORA_ONLY,
+    MatchingSettings,
+    matching_settings,
+)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("mode", ["corrected", "published"])
 def test_every_preset_is_a_configuration(preset: str, mode: str) -> None:
     made = matching_settings({"preset": preset, "mode": mode})
-    assert (
-        made.as_dict()
-        == matching_settings(made.as_dict() | dict.fromkeys(("rank", "alpha", "dropout", "targets"))).as_dict()
-    )
+    others = dict.fromkeys(LORA_ONLY | (set() if preset == "quantized" else CODES_ONLY))
+    assert made.as_dict() == matching_settings(made.as_dict() | others).as_dict()
     assert {one.name for one in fields(MatchingSettings)} >= set(PRESETS[preset])
     assert all(getattr(made, name) in choices for name, choices in CHOICES.items())
 
@@ -46,6 +50,17 @@ def test_the_published_matcher_trains_a_head_on_classifiers() -> None:
     assert (one.depth, one.drift, one.views) == ("frozen", True, AUGMENTATIONS["published"])
     assert one.views.plain_first
     assert not matching_settings({}).views.plain_first
+
+
+def test_codes_learn_as_published_or_corrected() -> None:
+    corrected, published, three = (
+        matching_settings({"preset": "quantized", **more}) for more in ({}, {"mode": "published"}, {"books": 3})
+    )
+    assert (corrected.books, corrected.words, corrected.dim, three.dim) == (8, 256, 1024, 1023)
+    assert (published.books, published.words, published.dim) == (8, 16, 128)
+    assert (published.temperature, published.sharpness, published.reconstruction) == (0.5, 5.0, 0.0)
+    assert (published.optimiser, published.learning_rate, published.weight_decay) == ("adam", 3e-4, 1e-5)
+    assert (published.batch, published.rest, published.schedule, published.sides) == (256, "dropped", "rising", "plain")
 
 
 def test_what_was_said_counts(tmp_path: Path) -> None:
@@ -82,6 +97,15 @@ def test_what_was_said_counts(tmp_path: Path) -> None:
         ({"schedule": "steps", "factors": "1,2"}, "boundaries are steps in order"),
         ({"boundaries": "3,2,1"}, "boundaries are steps in order"),
         ({"nesterov": 1}, "nesterov is true or false"),
+        ({"words": 16}, "words is for codes: leave it out, or give preset=quantized"),
+        ({"loss": "cross-quantised"}, "give preset=quantized"),
+        ({"preset": "quantized", "embedding": "head"}, "give preset=quantized"),
+        ({"preset": "quantized", "depth": "frozen"}, "lookalike train quantizer"),
+        ({"preset": "quantized", "words": 257}, "words is 2 to 256"),
+        ({"preset": "quantized", "dim": 100}, "dim 100 does not divide into 8 books"),
+        ({"preset": "quantized", "books": 0}, "books is at least 1"),
+        ({"preset": "quantized", "pictures": 3}, "cross-quantised takes 2 pictures"),
+        ({"preset": "quantized", "sharpness": 0}, "sharpness is above 0"),
     ],
 )
 def test_wrong_parameters_are_named(given: dict[str, Any], message: str) -> None:

@@ -1,7 +1,7 @@
 """Train whole networks to match pictures of the same thing, measure what they find, and keep them as an encoder.
 
 Two files come out, with a card each: what was trained, updates merged, as ONNX in ``encoders/``; and in ``models/`` a
-model that takes its features as they are. Neither needs torch to be used.
+model that takes its features as they are, or tells them by codes. Neither needs torch to be used.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
+from lookalike.core.types import Rows
 from lookalike.core.workspace import Workspace
 from lookalike.encoders.spec import EncoderSpec
 from lookalike.images.folder import Rejected
 from lookalike.jobs.compare import default_encoder
 from lookalike.jobs.evaluate_pairs import guess_format
+from lookalike.jobs.matching_codes import begun_codes, keep_quantizer, trained_codes
 from lookalike.jobs.matching_pictures import MatchingPictures, matching_pictures
 from lookalike.jobs.networks import Outputs, check_trainable, checkpoints_of, keep_model, trainable
 from lookalike.jobs.training import new_model_file
@@ -34,12 +36,14 @@ from lookalike.metrics.two_afc import Accuracy, paired_difference
 from lookalike.reports.curves import draw_curves
 from lookalike.similarity.held_out import HeldOut
 from lookalike.similarity.prepared import need_torch
+from lookalike.similarity.quantizer import QuantizerModel
 from lookalike.training.logs import tensorboard_log
 from lookalike.training.matching_settings import MatchingSettings, matching_settings
 from lookalike.training.matching_things import MatchingEpoch, PicturedThings, dealt_things, pictured_things
 from lookalike.training.plan import Epoch
 
 if TYPE_CHECKING:
+    from lookalike.training.checkpoints import Checkpoints
     from lookalike.training.matching import Matching
     from lookalike.training.matching_measures import Found
 
@@ -71,7 +75,12 @@ class MatcherReport:
         All parameters as they were used.
     measured : HeldOut or None
         Of the things measured on: how often a picture of the same thing is the closest of all pictures, or among the
-        closest five; after training, and by the features as they came. None without a test side.
+        closest five; after training (where codes were learned: by codes), and by the features as they came. None
+        without a test side.
+    bits : float or None
+        Of a code, where codes were learned.
+    codes : HeldOut or None
+        The same by codes after training, and by those that it began with: of the features as they came.
     history : list of dict
         Per pass: the fields of `lookalike.training.matching_things.MatchingEpoch`.
     kept : int
@@ -95,6 +104,8 @@ class MatcherReport:
     trained: int
     settings: dict[str, Any]
     measured: HeldOut | None
+    bits: float | None
+    codes: HeldOut | None
     history: list[dict[str, Any]]
     kept: int
     copies: int
@@ -111,6 +122,8 @@ class MatcherReport:
             "settings": self.settings,
             "kept": self.kept,
             "measured": None if self.measured is None else self.measured.as_dict(),
+            **({} if self.bits is None else {"bits": self.bits}),
+            **({} if self.codes is None else {"codes": self.codes.as_dict()}),
         }
 
 
@@ -191,13 +204,10 @@ def train_matching_network(
         checkpoints = checkpoints_of(held, name, training, resume, replace, processes)
         if processes.first and not checkpoints.exists():
             run.check_export()
-        before = run.found(plain=True, on_progress=tell)
-        with _told(outputs.tensorboard if processes.first else None, settings) as told:
-            done = run.train(checkpoints, told, tell)
-        after = run.found(on_progress=tell)
+        learned = _learned(things)
+        done = _trained(run, settings, learned, checkpoints, outputs.tensorboard if processes.first else None, tell)
         if not processes.first:
             return None
-        learned = _learned(pictures, things)
         report = MatcherReport(
             name=name,
             path=path,
@@ -210,14 +220,16 @@ def train_matching_network(
             dim=run.dim,
             trained=run.trained,
             settings=settings.as_dict(),
-            measured=_measured(before, after, len(things.train) + len(things.validation)),
+            measured=_measured(done.before, done.after, len(things.train) + len(things.validation)),
+            bits=done.codes.bits_ if done.codes else None,
+            codes=_measured(done.begun, done.after, len(things.train) + len(things.validation)),
             history=done.history,
             kept=done.kept,
             copies=pictures.copies,
             rejected=pictures.rejected,
             seconds=time.perf_counter() - started,
         )
-        _keep(run, report, learned, outputs)
+        _keep(run, report, done.codes, sorted(pictures.ids[image] for image in learned), outputs)
         record_run(held.runs_folder, "train-matcher", {"name": name, "settings": report.settings}, report.about())
         checkpoints.remove()
     return report
@@ -268,6 +280,37 @@ def _told(tensorboard: Path | None, settings: MatchingSettings) -> Iterator[Call
         yield lambda done: log(Epoch(0, done.epoch, done.epochs, done.loss, done.validation_loss, scale))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """A training: its passes, and what was found by the features as they came, by codes of them, and in the end."""
+
+    history: list[dict[str, Any]]
+    kept: int
+    codes: QuantizerModel | None
+    before: Found | None
+    begun: Found | None
+    after: Found | None
+
+
+def _trained(
+    run: Matching,
+    settings: MatchingSettings,
+    images: Rows,
+    checkpoints: Checkpoints,
+    tensorboard: Path | None,
+    tell: OnProgress,
+) -> _Done:
+    """Train, and look for what was held out before it and after it."""
+    before = run.found(plain=True, on_progress=tell)
+    codes = begun_codes(run, run.codes, settings, images, tell) if run.codes else None
+    begun = run.found(on_progress=tell) if codes else None
+    with _told(tensorboard, settings) as told:
+        done = run.train(checkpoints, told, tell)
+    if codes and run.codes:
+        codes = trained_codes(codes, run.codes, settings.epochs)
+    return _Done(done.history, done.kept, codes, before, begun, run.found(on_progress=tell))
+
+
 def _measured(before: Found | None, after: Found | None, train: int) -> HeldOut | None:
     """Lay out what was found, after training and before, with intervals over the things."""
     if before is None or after is None:
@@ -285,18 +328,23 @@ def _share(hits: NDArray[np.float64]) -> Accuracy:
     return Accuracy(found.value, found.low, found.high, found.n)
 
 
-def _learned(pictures: MatchingPictures, things: PicturedThings) -> list[str]:
-    """Return the ids of the pictures that it learned from, or chose the epoch by."""
+def _learned(things: PicturedThings) -> Rows:
+    """Return the pictures that it learns from, or chooses the epoch by."""
     numbers = np.concatenate([things.train, things.validation])
-    return sorted(pictures.ids[row] for number in numbers for row in things.members[number])
+    return np.sort(np.concatenate([things.members[number] for number in numbers]))
 
 
-def _keep(run: Matching, report: MatcherReport, learned: list[str], outputs: Outputs) -> None:
+def _keep(
+    run: Matching, report: MatcherReport, codes: QuantizerModel | None, learned: list[str], outputs: Outputs
+) -> None:
     """Write the encoder, then the model that takes its features, and what was asked for beside."""
     about = report.about()
     source = f"{about['fine_tuned']}, trained to match ({report.settings['loss']}) on {report.things:,} things"
     run.export(Path(report.encoder.removeprefix("onnx:")), {"source": source, **about})
-    keep_model(report.name, report.path, report.encoder, report.dim, about, learned)
+    if codes is None:
+        keep_model(report.name, report.path, report.encoder, report.dim, about, learned)
+    else:
+        keep_quantizer(codes, report.name, report.path, report.encoder, about, learned)
     if outputs.weights is not None:
         run.save_weights(outputs.weights)
     if outputs.plot is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from lookalike.losses.contrastive import nt_xent, paired_targets
+from lookalike.losses.gathered import gathered_nt_xent
 
 __all__ = ["cross_quantised", "reconstruction_error", "soft_codes"]
 
@@ -65,7 +65,8 @@ def cross_quantised(x_a: Any, x_b: Any, z_a: Any, z_b: Any, temperature: float) 
     Returns
     -------
     float tensor ()
-        Each half is the sum over its 2 B rows over 2 B, as published; 2 ln(2 B - 1) where all cosines are equal.
+        Each half is the sum over its 2 B rows over 2 B, as published; 2 ln(2 B - 1) where all cosines are equal. In
+        several processes the others are those of all, see `lookalike.losses.gathered.gathered_nt_xent`.
 
     Examples
     --------
@@ -74,9 +75,7 @@ def cross_quantised(x_a: Any, x_b: Any, z_a: Any, z_b: Any, temperature: float) 
     3.8918
     """
     x_a, x_b, z_a, z_b = (normalize(rows, dim=1) for rows in (x_a, x_b, z_a, z_b))
-    partners = paired_targets(len(x_a), x_a.device)
-    one, other = torch.cat([x_a, z_b]), torch.cat([x_b, z_a])
-    return nt_xent(one, partners, temperature) + nt_xent(other, partners, temperature)
+    return gathered_nt_xent(x_a, z_b, temperature) + gathered_nt_xent(x_b, z_a, temperature)
 
 
 def reconstruction_error(x: Any, z: Any) -> Any:

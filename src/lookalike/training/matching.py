@@ -6,7 +6,9 @@ This module imports torch.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,15 @@ from torch import nn
 
 from lookalike.core.files import write_json
 from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.types import Rows, Vectors
 from lookalike.encoders.export import Parity, card_entries, export_onnx
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.training.backbone import merged_copy
 from lookalike.training.checkpoints import Checkpoints, write_tensors
 from lookalike.training.contrastive_network import MatchingNetwork, matching_network, trained_matcher
-from lookalike.training.finetune_measures import Preparation
-from lookalike.training.matching_measures import Found, ask
+from lookalike.training.finetune_measures import Preparation, embedded
+from lookalike.training.matching_codes import CodeHead, asking, code_head
+from lookalike.training.matching_measures import Found, ask, cosines
 from lookalike.training.matching_objectives import Objective, objective_of
 from lookalike.training.matching_settings import MatchingSettings
 from lookalike.training.matching_task import train_matching
@@ -64,6 +68,8 @@ class Matching:
         Length of what comes out.
     trained : int
         How many numbers learn.
+    codes : CodeHead or None
+        The head that learns codes, where the loss is of these. Before anything is trained or asked it has to `begin`.
     """
 
     def __init__(
@@ -78,7 +84,8 @@ class Matching:
     ) -> None:
         first = encoders[0]
         self._encoders, self._things, self._settings, self._processes = encoders, things, settings, processes
-        self._network = matching_network(encoders, settings, head)
+        self.codes: CodeHead | None = code_head(sum(one.spec.dim for one in encoders), settings)
+        self._network = matching_network(encoders, settings, head or self.codes)
         self._objective = objective or objective_of(settings)
         self._prepare = Preparation(first.mean, first.std, first.device)
         self._reader = PictureReader(files, first.spec, settings.views, settings.seed)
@@ -91,7 +98,7 @@ class Matching:
         Parameters
         ----------
         plain : bool
-            By the features beneath the head.
+            By the features beneath the head, and not by what comes out or by codes.
         on_progress : callable
 
         Raises
@@ -101,15 +108,39 @@ class Matching:
         if not len(self._things.test):
             return None
         queries = queries_about(self._things, self._things.test, np.arange(len(self._things.members)))
+        asked, compared = (_Beneath(self._network), cosines) if plain else asking(self._network)
+        told = partial(_told, on_progress, "looking for pictures held out")
+        size, temperature = 2 * self._settings.batch, self._settings.temperature
+        with self._in_use():
+            return ask(asked, self._prepare, self._reader, queries, temperature, size, self._processes, told, compared)
+
+    def beneath(self, images: Rows, on_progress: OnProgress = silent) -> Vectors:
+        """Return the features beneath the head of pictures as they are, in 32-bit numbers: float32 (n, D).
+
+        Parameters
+        ----------
+        images : int64 (n,)
+        on_progress : callable
+
+        Raises
+        ------
+        ImageDecodeError
+        """
+        told = partial(_told, on_progress, "encoding pictures")
+        with self._in_use():
+            rows: Vectors = embedded(
+                _Beneath(self._network), self._prepare, lambda place: self._reader.whole(int(images[place])),
+                len(images), 2 * self._settings.batch, self._processes, told,
+            ).cpu().numpy()  # fmt: skip
+        return rows
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Put the network into the state of use, in 32-bit numbers."""
         half, self._network.half = self._network.half, False
         self._network.eval()
-        asked = _Beneath(self._network) if plain else self._network
         try:
-            size, temperature = 2 * self._settings.batch, self._settings.temperature
-            return ask(
-                asked, self._prepare, self._reader, queries, temperature, size, self._processes,
-                lambda done, total: on_progress(Progress("looking for pictures held out", done, total)),
-            )  # fmt: skip
+            yield
         finally:
             self._network.half = half
 
@@ -172,3 +203,7 @@ class _Beneath:
 
     def __init__(self, network: MatchingNetwork) -> None:
         self.dim, self.embeddings = network.width, network.features
+
+
+def _told(on_progress: OnProgress, stage: str, done: int, total: int) -> None:
+    on_progress(Progress(stage, done, total))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,13 +21,20 @@ from lookalike.training.matching_things import Queries
 from lookalike.training.pictures import PictureReader
 from lookalike.training.processes import Processes
 
-__all__ = ["Found", "ask"]
+__all__ = ["Compared", "Found", "Likeness", "ask", "cosines"]
 
 ROOM = 2**22
 """Distances that are held at once."""
 
 SLOT, EPOCH = 9, 0
 """The views that are asked about are of a pass that is never trained on."""
+
+
+Likeness: TypeAlias = Callable[[slice], torch.Tensor]
+"""Returns how alike some of the queries are to every picture of the gallery, float64 (n, g): ``1 - distance``."""
+
+Compared: TypeAlias = Callable[[torch.Tensor, torch.Tensor], Likeness]
+"""Takes what was made of queries, float64 (q, D), and of the gallery, float64 (g, D)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +63,7 @@ def ask(
     batch: int,
     processes: Processes,
     on_step: Callable[[int, int], None],
+    compared: Compared | None = None,
 ) -> Found | None:
     """Ask a network, in the state of use, for pictures; every process gets the whole answer. None without queries.
 
@@ -71,6 +80,8 @@ def ask(
     processes : Processes
     on_step : callable
         Told how many of how many pictures this process has embedded.
+    compared : callable, optional
+        By default `cosines`.
 
     Raises
     ------
@@ -88,20 +99,32 @@ def ask(
         return reader.view(image, EPOCH, image, SLOT) if queries.viewed[number] else reader.whole(image)
 
     z = embedded(network, prepare, picture, count + len(queries.gallery), batch, processes, on_step)
-    rows = normalize(z.double()).cpu()
-    return _answered(rows[:count], rows[count:], queries, temperature)
+    rows = z.double().cpu()
+    return _answered((compared or cosines)(rows[:count], rows[count:]), queries, temperature)
 
 
-def _answered(asked: torch.Tensor, gallery: torch.Tensor, queries: Queries, temperature: float) -> Found:
-    losses, hits = [], []
-    block = max(1, ROOM // len(gallery))
-    for start in range(0, len(asked), block):
+def cosines(asked: torch.Tensor, gallery: torch.Tensor) -> Likeness:
+    """Compare by cosine, see `Compared`.
+
+    Examples
+    --------
+    >>> cosines(torch.tensor([[3.0, 4.0]]), torch.eye(2))(slice(0, 1))
+    tensor([[0.6000, 0.8000]])
+    """
+    left, right = normalize(asked), normalize(gallery).T
+    return lambda span: left[span] @ right
+
+
+def _answered(likeness: Likeness, queries: Queries, temperature: float) -> Found:
+    losses, hits, size = [], [], len(queries.gallery)
+    block = max(1, ROOM // size)
+    for start in range(0, len(queries), block):
         span = slice(start, start + block)
-        cosine = asked[span] @ gallery.T
+        alike = likeness(span)
         right = torch.from_numpy(queries.query_things[span, None] == queries.gallery_things)
-        logits = cosine / temperature
+        logits = alike / temperature
         losses.append(torch.logsumexp(logits, 1) - torch.logsumexp(logits.masked_fill(~right, -torch.inf), 1))
-        table, distances = right.numpy(), (1 - cosine).numpy()
-        hits.append([hit_at_k(table, min(k, len(gallery)), distances) for k in (1, 5)])
+        table, distances = right.numpy(), (1 - alike).numpy()
+        hits.append([hit_at_k(table, min(k, size), distances) for k in (1, 5)])
     first, fifth = np.concatenate(hits, axis=1)
     return Found(float(torch.cat(losses).mean()), first, fifth)

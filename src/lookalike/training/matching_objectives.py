@@ -16,10 +16,20 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from lookalike.losses.gathered import gathered_nt_xent, gathered_rows
 from lookalike.losses.margins import Bounds, margin_loss, mined_pairs, relaxing_bounds
+from lookalike.losses.quantised import cross_quantised, reconstruction_error
 from lookalike.losses.triplets import rank_hinge, semi_hard_triplet
 from lookalike.training.matching_settings import MatchingSettings
 
-__all__ = ["Curriculum", "NTXent", "Objective", "RankHinge", "SemiHard", "objective_of", "pixel_distances"]
+__all__ = [
+    "CrossQuantised",
+    "Curriculum",
+    "NTXent",
+    "Objective",
+    "RankHinge",
+    "SemiHard",
+    "objective_of",
+    "pixel_distances",
+]
 
 SIDE = 32
 """Pixels a side at which pictures are compared as they are: finer, a shift by a pixel would make them strangers."""
@@ -124,6 +134,32 @@ class RankHinge(_Untaught):
         return rank_hinge(query, positive, positive.roll(1, 0), self.gap, self.published)
 
 
+class CrossQuantised(_Untaught):
+    """The vector of one picture finds the code of the other one of its thing, and the other way round.
+
+    See `lookalike.losses.quantised`. The head is a `lookalike.training.matching_codes.CodeHead`, which gives vectors
+    and soft codes side by side.
+
+    Examples
+    --------
+    >>> rows = torch.eye(3).repeat(1, 2).repeat(2, 1, 1)
+    >>> round(float(CrossQuantised(0.05, reconstruction=1.0)(rows, torch.arange(3), None, 0.0)), 6)
+    0.0
+    """
+
+    def __init__(self, temperature: float, reconstruction: float) -> None:
+        self.temperature, self.reconstruction = temperature, reconstruction
+
+    def __call__(self, z: Any, things: Any, pixels: Any, share: float) -> Any:  # noqa: ARG002
+        """See `Objective`; two pictures a thing."""
+        (x_a, x_b), (z_a, z_b) = (sides.unbind() for sides in z.chunk(2, dim=2))
+        loss = cross_quantised(x_a, x_b, z_a, z_b, self.temperature)
+        if not self.reconstruction:
+            return loss
+        x, mixed = (gathered_rows(sides.flatten(0, 1)) for sides in z.chunk(2, dim=2))
+        return loss + self.reconstruction * reconstruction_error(x, mixed)
+
+
 class Curriculum:
     """The contrastive loss of pairs that are mined in the batch, and grow harder in stages.
 
@@ -203,6 +239,8 @@ def objective_of(settings: MatchingSettings) -> Objective:
         return SemiHard(settings.margin)
     if settings.loss == "rank-hinge":
         return RankHinge(settings.margin, settings.mode == "published")
+    if settings.loss == "cross-quantised":
+        return CrossQuantised(settings.temperature, settings.reconstruction)
     return Curriculum(settings.margin, settings.stages)
 
 

@@ -62,6 +62,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
         "head_learning_rate": 1e-3,
     },
+    # Self-supervised product quantization, the network learning along; views are mild, as for codes of frozen features.
+    "quantized": {
+        "loss": "cross-quantised",
+        "temperature": 0.5,
+        "head": "linear",
+        "embedding": "features",
+        "augmentation": "mild",
+        "batch": 64,
+        "weight_decay": 0.0,
+    },
     # The proposal of contrastive matching: frozen classifiers, of which the logits go under a head of 1,000 numbers.
     "published": {
         **SGD,
@@ -86,5 +96,24 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "identical": {"factors": ".1,.001,.0001", "validation": 0.15},
+    "quantized": {
+        "words": 16,
+        "reconstruction": 0.0,
+        "augmentation": "corrected",
+        "sides": "plain",
+        "batch_norm": "trained",
+        "optimiser": "adam",
+        "weight_decay": 1e-5,
+        "learning_rate": 3e-4,
+        "head_learning_rate": 3e-4,
+        "schedule": "rising",
+        "warmup": 0.0,
+        "batch": 256,
+        "rest": "dropped",
+        "epochs": 2000,
+        "validation": 0.0,
+        "patience": 0,
+        "keep": "last",
+    },
 }
-"""What presets do otherwise in the published mode, beside what the losses do."""
+"""What presets do otherwise in the published mode, beside what the losses and the head of codes do."""

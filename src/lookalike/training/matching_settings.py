@@ -16,7 +16,7 @@ __all__ = ["MatchingSettings", "matching_settings"]
 # 128 of 160 pixels on each side.
 IDENTICAL = Augmentation(area=(0.64, 0.64), aspect=(1.0, 1.0), jitter_share=0.0, grey=0.0, blur_share=0.0)
 
-LossName: TypeAlias = Literal["nt-xent", "semi-hard", "curriculum", "rank-hinge"]
+LossName: TypeAlias = Literal["nt-xent", "semi-hard", "curriculum", "rank-hinge", "cross-quantised"]
 Depth: TypeAlias = Literal["full", "lora", "frozen"]
 Mode: TypeAlias = Literal["corrected", "published"]
 
@@ -31,12 +31,16 @@ class MatchingSettings:
         Whose defaults hold, see `lookalike.training.matching_presets`; empty for our own.
     mode : {"corrected", "published"}
         Whether what the published programs hardly meant is kept.
-    loss : {"nt-xent", "semi-hard", "curriculum", "rank-hinge"}
+    loss : {"nt-xent", "semi-hard", "curriculum", "rank-hinge", "cross-quantised"}
         See `lookalike.training.matching_objectives`.
     temperature : float
-        Of NT-Xent, and of the loss by which the epoch is chosen.
+        Of NT-Xent, also of codes, and of the loss by which the epoch is chosen.
     margin : float
         Of the other losses.
+    books, words : int
+        Of a code, under the loss ``"cross-quantised"``: M parts of K words each.
+    sharpness, reconstruction : float
+        Of the same, see `lookalike.similarity.quantizer.QuantizerModel`.
     stages : int
         Of a curriculum, over all epochs.
     pictures : int
@@ -52,7 +56,8 @@ class MatchingSettings:
     head : {"none", "linear", "mlp"}
         What stands on the features, of several networks side by side: nothing, a linear layer, or two with a ReLU.
     dim, hidden : int
-        What the head gives, and the numbers between its two layers; 0 for the length of the features.
+        What the head gives, and the numbers between its two layers; 0 for the length of the features. Of codes: the
+        numbers of all books together, by default 1024, or as published 16 of each.
     embedding : {"head", "features"}
         What the trained encoder gives: what the loss saw, or the features beneath, as SimCLR does.
     sides : {"unit", "plain"}
@@ -67,15 +72,16 @@ class MatchingSettings:
         Passes at most; things a step, over all processes together.
     rest : {"spread", "dropped"}
         Whether batches are of about one size, or exactly of that one: a pass then leaves out what remains.
-    optimiser : {"adamw", "sgd"}
+    optimiser : {"adamw", "adam", "sgd"}
     momentum : float
     nesterov : bool
         Of SGD.
     weight_decay : float
     learning_rate, head_learning_rate : float
         Of the networks, and of the head.
-    schedule : {"constant", "cosine", "steps"}
-        How learning rates go down: not, to 0 at the last step, or by `factors` from the steps `boundaries` on.
+    schedule : {"constant", "cosine", "steps", "rising"}
+        How learning rates go down: not, to 0 at the last step, by `factors` from the steps `boundaries` on, or as the
+        program of the quantizer has it (`lookalike.training.quantizer.rising_factor`).
     warmup : float
         Share of all steps over which they first go up, evenly.
     boundaries, factors : str
@@ -98,6 +104,10 @@ class MatchingSettings:
     loss: LossName = "nt-xent"
     temperature: float = 0.05
     margin: float = 1.0
+    books: int = 8
+    words: int = 256
+    sharpness: float = 5.0
+    reconstruction: float = 1.0
     stages: int = 3
     pictures: int = 2
     augmentation: str = "corrected"
@@ -113,13 +123,13 @@ class MatchingSettings:
     epochs: int = 20
     batch: int = 32
     rest: Literal["spread", "dropped"] = "spread"
-    optimiser: Literal["adamw", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
     learning_rate: float = 3e-5
     head_learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine", "steps"] = "cosine"
+    schedule: Literal["constant", "cosine", "steps", "rising"] = "cosine"
     warmup: float = 0.05
     boundaries: str = "200,300,400"
     factors: str = ".1,.01,.001"
@@ -168,17 +178,20 @@ CHOICES = {
     "sides": ("unit", "plain"),
     "batch_norm": ("frozen", "trained"),
     "rest": ("spread", "dropped"),
-    "optimiser": ("adamw", "sgd"),
-    "schedule": ("constant", "cosine", "steps"),
+    "optimiser": ("adamw", "adam", "sgd"),
+    "schedule": ("constant", "cosine", "steps", "rising"),
     "keep": ("best", "last"),
     "precision": ("auto", "full", "half"),
 }
 
 LEAST = {"stages": 1, "pictures": 2, "epochs": 1, "batch": 2, "dim": 0, "hidden": 0, "patience": 0, "seed": 0}
-LEAST |= {"rank": 1, "alpha": 0, "weight_decay": 0}
-POSITIVE = ("temperature", "margin", "learning_rate", "head_learning_rate", "checkpoint_minutes")
+LEAST |= {"rank": 1, "alpha": 0, "weight_decay": 0, "books": 1, "words": 2, "reconstruction": 0}
+POSITIVE = ("temperature", "margin", "learning_rate", "head_learning_rate", "checkpoint_minutes", "sharpness")
 BELOW_ONE = ("momentum", "warmup", "validation", "dropout")
 LORA_ONLY = {"rank", "alpha", "dropout", "targets"}
+CODES_ONLY = {"books", "words", "sharpness", "reconstruction"}
+WIDTH, PUBLISHED_LENGTH = 1024, 16
+"""Numbers of all books together; numbers of each as published."""
 
 
 def matching_settings(given: Mapping[str, Any], networks: int = 1) -> MatchingSettings:
@@ -219,11 +232,18 @@ def matching_settings(given: Mapping[str, Any], networks: int = 1) -> MatchingSe
         own.setdefault("learning_rate", 3e-4)
     if said.get("mode", own.get("mode")) == "published":
         own |= PUBLISHED.get(preset, {})
+    if said.get("loss", own.get("loss")) == "cross-quantised":
+        books = max(1, said.get("books", known["books"]))
+        own["dim"] = books * (PUBLISHED_LENGTH if said.get("mode") == "published" else max(1, WIDTH // books))
     made = MatchingSettings(**{**own, **said})
     for name in sorted(LORA_ONLY & set(said)) if made.depth != "lora" else ():
         raise InputError(f"{name} is for depth=lora: leave it out")
+    for name in sorted(CODES_ONLY & set(said)) if made.loss != "cross-quantised" else ():
+        raise InputError(f"{name} is for codes: leave it out, or give preset=quantized")
     _check_ranges(made)
     made.views  # noqa: B018 refused here, not after hours
+    if made.loss == "cross-quantised":
+        _check_codes(made, networks)
     _check_sense(made, networks)
     return made
 
@@ -246,7 +266,7 @@ def _check_ranges(made: MatchingSettings) -> None:
 def _check_sense(made: MatchingSettings, networks: int) -> None:
     if made.keep == "best" and not made.validation:
         raise InputError("to keep the best epoch needs things held out: give validation, or keep=last")
-    if made.pictures != 2 and made.loss in ("nt-xent", "rank-hinge"):
+    if made.pictures != 2 and made.loss in ("nt-xent", "rank-hinge", "cross-quantised"):
         raise InputError(f"{made.loss} takes 2 pictures of each thing, not {made.pictures}")
     if not set(_numbers("frozen", made.frozen)) <= set(range(1, networks + 1)):
         raise InputError(f"frozen names networks by number, from 1 to {networks}, not {made.frozen!r}")
@@ -258,6 +278,19 @@ def _check_sense(made: MatchingSettings, networks: int) -> None:
         raise InputError("under embedding=features frozen networks come out as they went in: give embedding=head")
     if made.drift and made.depth != "frozen":
         raise InputError("drift is for depth=frozen: leave it out")
+
+
+def _check_codes(made: MatchingSettings, networks: int) -> None:
+    if made.head != "linear" or made.embedding != "features":
+        raise InputError("codes are learned by head=linear over embedding=features: give preset=quantized")
+    if made.depth == "frozen" or len(set(made.still)) == networks:
+        raise InputError("codes of frozen networks are learned faster by: lookalike train quantizer")
+    if made.words > 256:
+        raise InputError(f"words is 2 to 256, so that a word's number is a byte at most, not {made.words}")
+    if made.dim % made.books or not made.dim:
+        raise InputError(f"dim {made.dim} does not divide into {made.books} books: give a multiple of {made.books}")
+    if made.hidden:
+        raise InputError("hidden is for head=mlp: leave it out")
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:

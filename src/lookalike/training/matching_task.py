@@ -21,6 +21,7 @@ from lookalike.core.types import Pixels, Rows
 from lookalike.training.checkpoints import Checkpoints
 from lookalike.training.contrastive_network import MatchingNetwork
 from lookalike.training.finetune_measures import Preparation
+from lookalike.training.matching_codes import asking
 from lookalike.training.matching_measures import Found, ask
 from lookalike.training.matching_objectives import Objective
 from lookalike.training.matching_settings import MatchingSettings
@@ -28,6 +29,7 @@ from lookalike.training.matching_things import MatchingEpoch, PicturedThings, qu
 from lookalike.training.network_loop import train_network
 from lookalike.training.pictures import PictureReader
 from lookalike.training.processes import Processes
+from lookalike.training.quantizer import rising_factor
 from lookalike.training.questions import Trained
 
 __all__ = ["learning_rate_factor", "train_matching"]
@@ -90,6 +92,9 @@ def learning_rate_factor(settings: MatchingSettings, done: int, steps: int) -> f
         return (1 + math.cos(math.pi * (done - warmup) / (steps - warmup))) / 2
     if settings.schedule == "steps":
         return next((factor for start, factor in reversed(settings.rates) if done >= start), 1.0)
+    if settings.schedule == "rising":
+        a_pass = steps // settings.epochs
+        return rising_factor(done // a_pass, a_pass)
     return 1.0
 
 
@@ -150,6 +155,8 @@ class _Matching:
         decay = settings.weight_decay
         if settings.optimiser == "adamw":
             return torch.optim.AdamW(groups, weight_decay=decay)
+        if settings.optimiser == "adam":
+            return torch.optim.Adam(groups, weight_decay=decay)
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=decay, nesterov=settings.nesterov)
 
     def rate(self, done: int, steps: int) -> float:
@@ -173,7 +180,8 @@ class _Matching:
         self.network.eval()
         told = partial(self._told, "measuring on things held out")
         size, temperature = 2 * self._settings.batch, self._settings.temperature
-        return ask(self.network, self._prepare, self._reader, queries, temperature, size, self._processes, told)
+        asked, compared = asking(self.network)
+        return ask(asked, self._prepare, self._reader, queries, temperature, size, self._processes, told, compared)
 
     def told(self, epoch: int, loss: float, held: Found | None) -> MatchingEpoch:
         found = (None, None) if held is None else (held.loss, float(held.first.mean()))

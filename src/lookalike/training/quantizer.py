@@ -19,7 +19,7 @@ from lookalike.training.plan import Epoch, OnEpoch
 from lookalike.training.things import Things, batches
 from lookalike.training.threads import share_of_threads
 
-__all__ = ["QuantizerPlan", "Schedule", "rate_at", "train_quantizer"]
+__all__ = ["QuantizerPlan", "Schedule", "rate_at", "rising_factor", "train_quantizer"]
 
 Schedule: TypeAlias = Literal["cosine", "published"]
 WAITED = 10
@@ -107,9 +107,19 @@ def rate_at(plan: QuantizerPlan, epoch: int, step: int, steps: int) -> float:
     """
     if plan.schedule == "cosine":
         share = (epoch * steps + step) / (plan.epochs * steps)
-    else:
-        share = max(0, epoch - WAITED) / steps
-    return plan.learning_rate * (1 + math.cos(math.pi * share)) / 2
+        return plan.learning_rate * (1 + math.cos(math.pi * share)) / 2
+    return plan.learning_rate * rising_factor(epoch, steps)
+
+
+def rising_factor(epoch: int, steps: int) -> float:
+    """Return what the published learning rate is multiplied by in an epoch, from 0, of so many steps; see `rate_at`.
+
+    Examples
+    --------
+    >>> [round(rising_factor(epoch, 40), 2) for epoch in (0, 10, 30, 50, 90)]
+    [1.0, 1.0, 0.5, 0.0, 1.0]
+    """
+    return (1 + math.cos(math.pi * max(0, epoch - WAITED) / steps)) / 2
 
 
 def _train(start: Mapping[str, Vectors], rows: Any, things: Things, plan: QuantizerPlan, on_epoch: OnEpoch) -> Trained:

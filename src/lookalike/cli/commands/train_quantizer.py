@@ -8,29 +8,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookalike.cli.commands.train_contrastive import (
-    AugmentationOption,
-    EncodersOption,
-    FeaturesOption,
-    ImagesOption,
-    NameOption,
-    PairFormatOption,
-    PairsOption,
-    PhotosArgument,
-    ReplaceOption,
-    ViewsOption,
-    show_finding,
-    show_rejected,
-)
+from lookalike.cli.accuracies import show_file
+from lookalike.cli.commands.train_contrastive import show_finding, show_rejected
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
     OfflineOption,
+    PairFormatOption,
     QuietOption,
     WorkspaceOption,
     parameters_of,
     work_offline,
+)
+from lookalike.cli.train_options import (
+    AugmentationOption,
+    EncodersOption,
+    FeaturesOption,
+    ImagesOption,
+    ModeOption,
+    NameOption,
+    NoMeasureOption,
+    PairsOption,
+    PhotosArgument,
+    PlotOption,
+    ReplaceOption,
+    SeedOption,
+    SetOption,
+    ViewsOption,
 )
 from lookalike.core.errors import InputError
 
@@ -54,19 +59,11 @@ def quantizer(
     pairs: PairsOption = None,
     pair_format: PairFormatOption = None,
     images: ImagesOption = None,
-    mode: Annotated[
-        str,
-        typer.Option("--mode", metavar="MODE", help="corrected, or published: as the program of the paper does it."),
-    ] = "corrected",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of QuantizerModel; may be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of training, of views, and of what is held out.")] = 0,
-    no_measure: Annotated[bool, typer.Option("--no-measure", help="Hold nothing out to measure on.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the losses: .png, .svg or .pdf.")
-    ] = None,
+    mode: ModeOption = "corrected",
+    set_: SetOption = None,
+    seed: SeedOption = 0,
+    no_measure: NoMeasureOption = False,
+    plot: PlotOption = None,
     replace: ReplaceOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
@@ -76,13 +73,14 @@ def quantizer(
     """Learn codes of a few bytes an image, by which `lookalike search --model NAME` searches.
 
     Photographs are paired with views of them: a quantizer needs no labels. It is measured on a fifth of the
-    photographs, of which the one that is measured saw nothing; the model that is kept is fitted on all.
+    photographs, of which the one that is measured saw nothing; the model that is kept is fitted on all. --set takes
+    the parameters of QuantizerModel.
     """
     work_offline(offline)
     from lookalike.jobs.things_to_learn import WhatThings
     from lookalike.jobs.train_quantizer import train_quantizer
 
-    parameters = {"mode": mode, "seed": seed, **_size(bits, mode), **parameters_of(set_ or [])}
+    parameters = {"mode": mode, "seed": seed, **code_size(bits, mode), **parameters_of(set_ or [])}
     console = Console(json, quiet)
     with console.progress() as on_progress:
         report = train_quantizer(
@@ -121,8 +119,19 @@ def as_json(report: QuantizerReport) -> dict[str, Any]:
     }
 
 
-def _size(bits: int | None, mode: str) -> dict[str, Any]:
-    """Return the parameters that make codes of so many bits."""
+def code_size(bits: int | None, mode: str) -> dict[str, Any]:
+    """Return the parameters that make codes of so many bits.
+
+    Raises
+    ------
+    InputError
+        There are no such codes.
+
+    Examples
+    --------
+    >>> code_size(32, "corrected")
+    {'books': 4, 'words': 256}
+    """
     if bits is None:
         return {}
     if mode == "published":
@@ -135,8 +144,6 @@ def _size(bits: int | None, mode: str) -> dict[str, Any]:
 
 
 def _show(screen: RichConsole, report: QuantizerReport, plot: Path | None) -> None:
-    from rich.text import Text
-
     screen.print(
         f"codes of {report.bits:g} bits instead of {4 * report.dim:,} bytes, learned from {report.images:,} images and "
         f"{report.pairs:,} pairs in {report.seconds:.1f} s"
@@ -144,5 +151,4 @@ def _show(screen: RichConsole, report: QuantizerReport, plot: Path | None) -> No
     if report.measured is not None:
         show_finding(screen, report.measured, "codes")
     show_rejected(screen, report)
-    if plot is not None:
-        screen.print(Text(f"plot: {plot}"), soft_wrap=True)
+    show_file(screen, "plot", plot)
