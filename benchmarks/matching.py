@@ -129,7 +129,7 @@ def against_singles(bench: EditBench) -> str:
     """Say how far NT-Xent on all networks is ahead of the best one alone, from a bench of these matchers."""
     best, *others = sorted(bench.rows, key=lambda row: -row.by_strength["middle"].recalls[1].value)
     lead = others[0].behind_by_strength["middle"]
-    return f"Among matchers by NT-Xent, {best.label} finds {signed(lead)} points more at middle strength than {others[0].label}."
+    return f"Among matchers by NT-Xent, {best.label} finds {signed(lead)} points more at middle than {others[0].label}."
 
 
 def signed(behind: Difference | None) -> str:
@@ -168,7 +168,8 @@ def main() -> None:
         f"originals ({', '.join(COLLECTIONS)}); {bench.copies:,} byte-identical files count once. Trained matchers "
         f"learned from {given.views} views each of {given.train:,} other photographs, `copies` views by the edits of "
         "this bench, `simclr` views by SimCLR's augmentation; `all` is the five networks side by side under one head. "
-        f"Recall in %, intervals clustered by photograph, differences paired. {against_singles(singles)} {machine('torch')}"
+        "Recall in %, intervals clustered by photograph, differences paired. "
+        f"{against_singles(singles)} {machine('torch')}"
     )
     write_result("matching.md", "Matching edited copies", text, list(table(bench)))
 
