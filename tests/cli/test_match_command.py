@@ -146,6 +146,15 @@ def test_what_was_learned_is_kept_and_known_pairs_teach_instead(
     assert kept.read_text() == before
 
 
+def test_known_pairs_are_checked_before_anything_is_computed(
+    lookalike: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lookalike.jobs.match.open_matcher", lambda *_: pytest.fail("an encoder was loaded"))
+    Path("wrong.csv").write_text("source,target\nnowhere.jpg,a.jpg\n")
+    code, _, err = lookalike("match", world / "source", world / "target", "--pairs", "wrong.csv")
+    assert (code, err) == (2, "lookalike: wrong.csv: the source 'nowhere.jpg' is not there\n")
+
+
 def test_one_picture_damaged_files_and_a_single_target(lookalike: Run, world: Path) -> None:
     (Path("t") / "deep").mkdir(parents=True)
     Image.open(world / "target" / "t00.png").save("t/deep/only.png")

@@ -18,7 +18,7 @@ from lookalike.embedding.matching import Candidates, Looks, evidence, nearest
 from lookalike.images.decode import decode
 from lookalike.images.folder import Rejected, scan
 from lookalike.jobs.match_files import Match, Target, write_matches
-from lookalike.jobs.match_sureness import Side, sureness_by_copies, sureness_by_pairs
+from lookalike.jobs.match_sureness import Side, known_matches, sureness_by_copies, sureness_by_pairs
 from lookalike.jobs.matcher import Matcher, open_matcher
 from lookalike.metrics.match_probability import log_odds_of, probability_of
 from lookalike.reports.contact_sheet import check_sheet
@@ -139,6 +139,8 @@ def match_folders(
         check_sheet(sheet)
     rejected: list[Rejected] = []
     sources, targets = _sources(source, rejected), _folder(target, rejected)
+    if pairs is not None:  # refused before anything is computed
+        known_matches(pairs, [*sources], [*targets])
     held = Workspace(workspace)
     matcher = open_matcher(held, encoder, model)
     left = _see(matcher, source, sources, on_progress, rejected)

@@ -23,7 +23,7 @@ from lookalike.images.edits import EDITS
 from lookalike.jobs.match_files import read_truth
 from lookalike.jobs.matcher import Matcher
 
-__all__ = ["Side", "rows_by_name", "sureness_by_copies", "sureness_by_pairs"]
+__all__ = ["Side", "known_matches", "rows_by_name", "sureness_by_copies", "sureness_by_pairs"]
 
 FORMAT = 1
 VERSION = 1
@@ -123,11 +123,23 @@ def sureness_by_pairs(
     InputError
         The table cannot be read, or names an image that is not there.
     """
-    pairs = read_truth(path)
-    asked = rows_by_name(left.names, [one for one, _ in pairs], f"{path}: the source")
-    true = rows_by_name(right.names, [one for _, one in pairs], f"{path}: the target")
+    asked, true = known_matches(path, left.names, right.names)
     looks = Looks(lambda query: left.thumbnail(int(asked[query])), right.thumbnail)
     return learn_sureness(queries.take(asked), true, targets, looks, neighbours)
+
+
+def known_matches(path: Path, sources: list[str], targets: list[str]) -> tuple[Rows, Rows]:
+    """Read known matches, and return where their images stand among names; see `sureness_by_pairs`.
+
+    Raises
+    ------
+    InputError
+    """
+    pairs = read_truth(path)
+    return (
+        rows_by_name(sources, [one for one, _ in pairs], f"{path}: the source"),
+        rows_by_name(targets, [one for _, one in pairs], f"{path}: the target"),
+    )
 
 
 def rows_by_name(ids: list[str], wanted: list[str], what: str) -> Rows:
