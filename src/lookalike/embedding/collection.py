@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.errors import InputError, WorkspaceError
-from lookalike.core.files import read_json, write_json
 from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.types import Rows, Vectors
 from lookalike.core.vectors import unit_rows
@@ -26,7 +25,9 @@ from lookalike.embedding.duplicates import (
 )
 from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
 from lookalike.embedding.fill import fill
+from lookalike.embedding.given_vectors import GivenVectors
 from lookalike.embedding.plan import IndexReport, make_plan
+from lookalike.embedding.rejections import keep_rejected, read_rejected
 from lookalike.embedding.writer import Writer
 from lookalike.images.decode import decode
 from lookalike.images.folder import FolderScan, ImageFile, Rejected, scan
@@ -57,8 +58,8 @@ class Hit:
     similarity: float
 
 
-class Collection:
-    """Images and their vectors in a workspace folder.
+class Collection(GivenVectors):
+    """Images and their vectors in a workspace folder, and vectors made elsewhere.
 
     Use `create` or `open`.
 
@@ -76,17 +77,37 @@ class Collection:
     ['red.png', 'rose.png']
     """
 
-    def __init__(self, workspace: Workspace, table: ImageTable, root: Path, encoder: Encoder) -> None:
-        self.workspace = workspace
-        self.root = root
-        self.encoder = encoder
+    def __init__(self, workspace: Workspace, table: ImageTable, root: Path | None, encoder: Encoder | None) -> None:
+        super().__init__(workspace)
+        self._root, self._encoder = root, encoder
         self._table = table
-        self._column = vector_column(encoder.name, encoder.spec.fingerprint)
         self._searchable: tuple[int, list[str], VectorIndex] | None = None
 
+    @property
+    def root(self) -> Path:
+        """The folder of photographs; a `WorkspaceError` where the collection is one of vectors alone."""
+        if self._root is None:
+            raise WorkspaceError(
+                f"{self.workspace.path} holds vectors alone: it was made without a folder of photographs"
+            )
+        return self._root
+
+    @property
+    def encoder(self) -> Encoder:
+        """What photographs are encoded by; a `WorkspaceError` where the collection is one of vectors alone."""
+        if self._encoder is None:
+            raise WorkspaceError(f"{self.workspace.path} holds vectors alone: it has no encoder of photographs")
+        return self._encoder
+
+    @property
+    def _column(self) -> str:
+        return vector_column(self.encoder.name, self.encoder.spec.fingerprint)
+
     @classmethod
-    def create(cls, uri: str | Path, root: str | Path, encoder: str = DEFAULT_ENCODER) -> Collection:
+    def create(cls, uri: str | Path, root: str | Path | None = None, encoder: str = DEFAULT_ENCODER) -> Collection:
         """Make an empty collection in the workspace folder `uri`, for the images under `root`.
+
+        Without `root` it is one of vectors that are made elsewhere; it has no encoder then.
 
         Raises
         ------
@@ -98,16 +119,17 @@ class Collection:
         workspace = Workspace(Path(uri))
         if workspace.exists():
             raise WorkspaceError(f"{workspace.path} holds a collection already: open it, or choose another folder")
-        root = Path(root)
-        if not root.is_dir():
+        folder = None if root is None else Path(root).resolve()
+        if folder is not None and not folder.is_dir():
             raise InputError(f"{root} is not a folder: give the folder of photographs")
-        loaded = load_encoder(encoder)
+        loaded = None if folder is None else load_encoder(encoder)
         with workspace.lock():
             if workspace.exists():
                 raise WorkspaceError(f"{workspace.path} was made by another process just now: try again")
             table = create_or_open(workspace)
-            workspace.configure(WorkspaceConfig(str(root.resolve()), loaded.name, (loaded.name,)))
-        return cls(workspace, table, root.resolve(), loaded)
+            names = () if loaded is None else (loaded.name,)
+            workspace.configure(WorkspaceConfig(str(folder or ""), "".join(names), names))
+        return cls(workspace, table, folder, loaded)
 
     @classmethod
     def open(cls, uri: str | Path, encoder: str | None = None) -> Collection:
@@ -129,8 +151,10 @@ class Collection:
         """
         workspace = Workspace(Path(uri))
         config = workspace.config()
-        loaded = load_encoder(encoder or config.encoder)
-        return cls(workspace, ImageTable.open(workspace.collection_uri), Path(config.root), loaded)
+        table = ImageTable.open(workspace.collection_uri)
+        if not config.root:
+            return cls(workspace, table, None, None)
+        return cls(workspace, table, Path(config.root), load_encoder(encoder or config.encoder))
 
     def __len__(self) -> int:
         return self._table.count()
@@ -190,10 +214,10 @@ class Collection:
         InputError
             `k` is not positive, or the collection has no vectors of this encoder.
         """
-        return self.search_vectors(self.encoder.vector(query)[None], k)[0]
+        return self.nearest(self.encoder.vector(query)[None], k)[0]
 
-    def search_vectors(self, queries: Vectors, k: int = 10) -> list[list[Hit]]:
-        """Find the `k` images closest to each of several unit vectors, float32 (Q, dim)."""
+    def nearest(self, queries: Vectors, k: int = 10) -> list[list[Hit]]:
+        """Find the `k` images closest to each of several unit vectors of the encoder, float32 (Q, dim)."""
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
         paths, index = self.searchable()
@@ -266,6 +290,9 @@ class Collection:
         with self.workspace.lock():
             self._table.refresh()
             self._table.compact()
+            given = self._opened()
+            if given is not None:
+                given.compact()
 
     def searchable(self, on_progress: OnProgress = silent) -> tuple[list[str], VectorIndex]:
         """Return the paths, and the index whose rows they name; built or loaded when the table has changed."""
@@ -321,7 +348,7 @@ class Collection:
             report.without_vectors = len(self) - report.images
             report.rejected.sort(key=lambda entry: entry.path)
             report.seconds = time.perf_counter() - started
-            self._keep_rejected(report.rejected, looked_at)
+            keep_rejected(self.workspace, report.rejected, looked_at)
         return report
 
     def _encode(self, writer: Writer, files: list[ImageFile], encoded: Container[str], on_progress: OnProgress) -> None:
@@ -337,21 +364,9 @@ class Collection:
             "use another workspace (--workspace) for another folder"
         )
 
-    def _keep_rejected(self, rejected: list[Rejected], looked_at: set[str] | str) -> None:
-        """Write the list of rejected inputs; what this run did not look at stays on it."""
-
-        def covered(path: str) -> bool:
-            return path.startswith(looked_at) if isinstance(looked_at, str) else path in looked_at
-
-        earlier = [entry for entry in self.rejected() if not covered(entry.path)]
-        entries = sorted([*earlier, *rejected], key=lambda entry: entry.path)
-        write_json(self.workspace.rejected_file, [{"path": e.path, "reason": e.reason} for e in entries])
-
     def rejected(self) -> list[Rejected]:
         """Return the inputs that could not be read when they were last looked at, with reasons."""
-        if not self.workspace.rejected_file.is_file():
-            return []
-        return [Rejected(entry["path"], entry["reason"]) for entry in read_json(self.workspace.rejected_file)]
+        return read_rejected(self.workspace)
 
 
 def _largest_first(

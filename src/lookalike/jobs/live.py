@@ -110,13 +110,13 @@ class LiveCollection:
             `k` is below 1, or the collection has no images.
         """
         view = self._current()
-        return view.listed(view.collection.search_vectors(_vector(view.encoder, picture)[None], k)[0])
+        return view.listed(view.collection.nearest(_vector(view.encoder, picture)[None], k)[0])
 
     def search_image(self, image: str, k: int) -> list[Hit] | None:
         """Find the `k` images closest to one of the collection, itself included; None where there is no such image."""
         view = self._current()
         row = view.table.rows(view.column, [image]).get(image) if view.holds(image) else None
-        return None if row is None else view.listed(view.collection.search_vectors(row.vector[None], k)[0])
+        return None if row is None else view.listed(view.collection.nearest(row.vector[None], k)[0])
 
     def compare(self, reference: Upload, a: Upload, b: Upload) -> Comparison:
         """Say which of two pictures is closer to a reference.

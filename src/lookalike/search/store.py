@@ -20,7 +20,7 @@ import pyarrow as pa
 from lookalike.core.errors import StorageError
 from lookalike.core.types import Vectors
 
-__all__ = ["ImageRow", "ImageTable", "StoredImage", "vector_column"]
+__all__ = ["ImageRow", "ImageTable", "StoredImage", "storage", "vector_column"]
 
 NAME = "images"
 FORMAT = "1"
@@ -114,7 +114,7 @@ class ImageTable:
         import lancedb
 
         schema = pa.schema(BASE_FIELDS, metadata={"lookalike_format": FORMAT})
-        with _storage(f"cannot create the table at {uri}"):
+        with storage(f"cannot create the table at {uri}"):
             return cls(lancedb.connect(uri).create_table(NAME, schema=schema))
 
     @classmethod
@@ -128,7 +128,7 @@ class ImageTable:
         """
         import lancedb
 
-        with _storage(f"cannot open the table at {uri}"):
+        with storage(f"cannot open the table at {uri}"):
             table = lancedb.connect(uri).open_table(NAME)
             metadata = table.schema.metadata or {}
         found = metadata.get(b"lookalike_format", b"").decode()
@@ -145,7 +145,7 @@ class ImageTable:
 
     def refresh(self) -> None:
         """See what other processes have written since this table was opened."""
-        with _storage("cannot read the table"):
+        with storage("cannot read the table"):
             self._table.checkout_latest()
 
     @property
@@ -165,7 +165,7 @@ class ImageTable:
     def ensure_column(self, column: str, dim: int) -> None:
         """Add a vector column of `dim` float32 numbers if there is none of that name."""
         if column not in self._table.schema.names:
-            with _storage(f"cannot add the column {column}"):
+            with storage(f"cannot add the column {column}"):
                 self._table.add_columns(pa.field(column, pa.list_(pa.float32(), dim), nullable=True))
 
     def stored(self, column: str) -> dict[str, StoredImage]:
@@ -185,7 +185,7 @@ class ImageTable:
     def append(self, column: str, rows: Sequence[ImageRow]) -> None:
         """Add images whose paths are not in the table yet, in one commit."""
         if rows:
-            with _storage("cannot write images"):
+            with storage("cannot write images"):
                 self._table.add(_arrow(column, rows))
 
     def replace(self, column: str, rows: Sequence[ImageRow]) -> None:
@@ -283,12 +283,12 @@ class ImageTable:
 
     def merge_files(self) -> None:
         """Merge the small files that many commits leave; versions older than an hour are forgotten."""
-        with _storage("cannot merge the files of the table"):
+        with storage("cannot merge the files of the table"):
             self._table.optimize(cleanup_older_than=timedelta(hours=1))
 
     def compact(self) -> None:
         """Drop removed images for good, and merge small files."""
-        with _storage("cannot drop removed images"):
+        with storage("cannot drop removed images"):
             self._table.delete("removed = true")
         self.merge_files()
 
@@ -297,7 +297,7 @@ class ImageTable:
 
     def _scan(self, where: str | None, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Read columns of the rows that fit a condition, batch by batch."""
-        with _storage("cannot read the table"):
+        with storage("cannot read the table"):
             query = self._table.search().select(columns)
             if where:
                 query = query.where(where)
@@ -305,7 +305,7 @@ class ImageTable:
 
     def _upsert(self, table: pa.Table, insert: bool = False) -> None:
         """Write the given columns by path in one commit."""
-        with _storage("cannot write images"):
+        with storage("cannot write images"):
             merge = self._table.merge_insert("path").when_matched_update_all()
             if insert:
                 merge = merge.when_not_matched_insert_all()
@@ -343,7 +343,7 @@ def _among(paths: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def _storage(doing: str) -> Iterator[None]:
+def storage(doing: str) -> Iterator[None]:
     """Turn whatever LanceDB raises into one line that says what was being done."""
     try:
         yield
