@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lookalike.core.workspace import Workspace
+from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_sets import encode_set
 from lookalike.ensembles.weighted import WeightedEnsemble
@@ -176,3 +177,14 @@ def test_wrong_questions_are_one_line(lookalike: Run, photos: Path) -> None:
     assert (code, err) == (2, "lookalike: there is no model 'gat': did you mean gate?\n")
     code, _, err = lookalike("search", photos / "00.png", "--ensemble", "gate", "--encoder", "classic")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_workspace_of_vectors_alone_says_so(lookalike: Run, tmp_path: Path) -> None:
+    Collection.create(tmp_path / "given").add_vectors(["x", "y"], {"m": [[1.0, 0.0], [0.0, 1.0]]})
+    (tmp_path / "photos").mkdir()
+    code, _, err = lookalike("index", tmp_path / "photos", "--workspace", tmp_path / "given")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds vectors alone, made elsewhere" in err
+    code, _, err = lookalike("serve", "--workspace", tmp_path / "given", "--port", 0)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds vectors alone" in err

@@ -69,6 +69,10 @@ def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Coll
     if not workspace.exists():
         return Collection.create(workspace.path, photos, encoder or DEFAULT_ENCODER)
     config = workspace.config()
+    if not config.root:
+        raise WorkspaceError(
+            f"{workspace.path} holds vectors alone, made elsewhere: use --workspace DIR to make another one for {photos}"
+        )
     root = Path(config.root)
     with workspace.lock():
         table = create_or_open(workspace)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.core.errors import ImageDecodeError, LookalikeError
+from lookalike.core.errors import ImageDecodeError, LookalikeError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Vectors
 from lookalike.core.workspace import Workspace, WorkspaceConfig
@@ -211,6 +211,8 @@ class _View:
 def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = silent) -> _View:
     """Open the newest version; return `before` where that is it."""
     config = workspace.config()
+    if not config.root:
+        raise WorkspaceError(f"{workspace.path} holds vectors alone: there are no photographs to show")
     same = before is not None and before.config.encoder == config.encoder
     encoder = before.encoder if before is not None and same else load_encoder(config.encoder)
     table = ImageTable.open(workspace.collection_uri)
