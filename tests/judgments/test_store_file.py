@@ -151,16 +151,16 @@ def test_formats(store: JudgmentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     step = ("ALTER TABLE sources ADD COLUMN note TEXT", "UPDATE sources SET note = 'from format 1'")
     with monkeypatch.context() as newer:
         newer.setattr(store_file, "MIGRATIONS", (*store_file.MIGRATIONS, step))
-        newer.setattr(store_file, "FORMAT", 2)
+        newer.setattr(store_file, "FORMAT", 3)
         assert store.count() == 3000  # reading brings it to the new format, once
         assert store.add(Answer("r", "x", "y", "a"), key="k")
     db = sqlite3.connect(store.path)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
     assert db.execute("SELECT note FROM sources WHERE id = 1").fetchone() == ("from format 1",)
     db.close()
     before = store.path.read_bytes()
     for attempt in (store.read, lambda: store.undo("k")):
-        with pytest.raises(StorageError, match=r"newer lookalike \(format 2, this version reads up to 1\): update"):
+        with pytest.raises(StorageError, match=r"newer lookalike \(format 3, this version reads up to 2\): update"):
             attempt()
     assert store.path.read_bytes() == before
 
@@ -169,7 +169,7 @@ def test_a_failed_migration_leaves_the_file_as_it_was(store: JudgmentStore, monk
     with monkeypatch.context() as newer:
         step = ("DROP TABLE groups", "ALTER TABLE absent ADD COLUMN note TEXT")
         newer.setattr(store_file, "MIGRATIONS", (*store_file.MIGRATIONS, step))
-        newer.setattr(store_file, "FORMAT", 2)
+        newer.setattr(store_file, "FORMAT", 3)
         with pytest.raises(StorageError):
             store.count()
     assert len(store.read()) == 3000

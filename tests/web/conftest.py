@@ -12,6 +12,7 @@ import uvicorn
 from PIL import Image
 
 from lookalike.embedding.collection import Collection
+from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 from lookalike.web.app import create_app
 from lookalike.web.server import listen, url_of
@@ -35,7 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Pat
     collection = Collection.create(photos.parent / ".lookalike", photos)
     collection.sync()
     with listen("127.0.0.1", 0) as listener:
-        app = create_app(LiveCollection(collection.workspace.path), hosts=["127.0.0.1"])
+        path = collection.workspace.path
+        app = create_app(LiveCollection(path), Labelling(path), hosts=["127.0.0.1"])
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -220,6 +220,10 @@ def test_health_and_the_schema(site: Any) -> None:
     assert (health["status"], health["images"], health["encoder"]) == ("ok", 13, "classic")
     schema = site.client.get(f"{API}/openapi.json").json()
     paths = {f"{API}/{name}" for name in ("search", "compare", "images", "thumbnails/{image}", "health")}
+    paths |= {
+        f"{API}/label/{name}"
+        for name in ("questions", "answers", "undo", "progress", "judgments.csv", "pictures/{image}")
+    }
     assert set(schema["paths"]) == paths
     assert "multipart/form-data" in schema["paths"][f"{API}/compare"]["post"]["requestBody"]["content"]
     for page in ("/docs", "/redoc", f"{API}/nothing"):

@@ -28,6 +28,7 @@ from lookalike.cli.commands import (
     import_,
     index,
     judgments,
+    label,
     match,
     models,
     report,
@@ -66,6 +67,7 @@ app.command()(evaluate.evaluate)
 app.command()(combine.combine)
 app.command()(report.report)
 app.command()(models.models)
+app.command()(label.label)
 app.command()(serve.serve)
 train.app.command("context")(train_context.context)
 train.app.command("global")(train_context.global_)

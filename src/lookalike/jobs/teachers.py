@@ -18,7 +18,7 @@ from lookalike.training.teacher_space import TeacherSpace
 
 __all__ = ["SPACE_ROWS", "teachers_say"]
 
-SPACE_ROWS = 40_000
+SPACE_ROWS = 20_000
 """Features that a teacher's space is found from, at most."""
 
 

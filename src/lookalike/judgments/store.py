@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.core.progress import OnProgress, silent
+from lookalike.judgments import store_acts
 from lookalike.judgments.answer import Answer, check_text
+from lookalike.judgments.store_acts import Skip
 from lookalike.judgments.store_file import transact
 from lookalike.judgments.store_read import select_rows
-from lookalike.judgments.store_write import image_rows, insert_rows, label_rows, set_paths
+from lookalike.judgments.store_write import insert_rows, set_paths
 from lookalike.judgments.table import Judgments
 
 __all__ = ["ImportReport", "JudgmentStore", "Source"]
 
-INSERT = (
-    "INSERT INTO answers (reference, candidate_a, candidate_b, votes_a, votes_b, grade_a, grade_b,"
-    ' context, annotator, trial, "group", response_seconds, answered_at, source, key)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"
-)
-SAID = (
-    "SELECT reference, candidate_a, candidate_b, votes_a, votes_b, grade_a, grade_b,"
-    ' context, annotator, trial, "group", response_seconds FROM answers WHERE key = ?'
-)
 ONE_LABEL = " = (SELECT id FROM labels WHERE name = ?)"
 SOURCE = "source IN (SELECT id FROM sources WHERE ? IN (name, digest))"
+GIVEN = "key IS NOT NULL AND ? = ''"
+"""Of source '', in words that let SQLite use the index of answers that have a key."""
+
 UNUSED = (
     "DELETE FROM images WHERE id NOT IN (SELECT reference FROM answers"
     " UNION SELECT candidate_a FROM answers UNION SELECT candidate_b FROM answers)",
@@ -107,45 +104,69 @@ class JudgmentStore:
         self.path = Path(path)
 
     def add(self, answer: Answer, key: str) -> bool:
-        """Store one answer, once.
+        """Store one answer, once; see `add_all`."""
+        return self.add_all({key: answer})[0]
+
+    def add_all(self, answers: Mapping[str, Answer], skips: Mapping[str, Skip] | None = None) -> list[bool]:
+        """Store answers, each once: all of them, or, if anything fails, none.
 
         Parameters
         ----------
-        answer : Answer
-        key : str
-            Made by whoever sends the answer, one per answer (a UUID): sending it again stores nothing more.
+        answers : mapping of str to Answer
+            By keys made by whoever sends them, one per answer (a UUID): sending it again stores nothing more.
+        skips : mapping of str to Skip, optional
+            Questions that were left without an answer, by keys of the same kind.
 
         Returns
         -------
-        bool
-            False where the answer was there already. When it was answered is not compared: the first time stays.
+        list of bool
+            For each answer, then for each skip: False where it was there already, or was taken back. When it was
+            answered is not compared: the first time stays.
 
         Raises
         ------
         InputError
-            Another answer has that key.
+            Another answer has one of the keys.
         """
-        if not key:
-            raise InputError("an answer needs a key")
-        check_text("the key", key)
+        skipped = skips or {}
+        for key in (*answers, *skipped):
+            if not key:
+                raise InputError("an answer needs a key")
+            check_text("the key", key)
 
-        def work(db: sqlite3.Connection) -> bool:
-            said = _values(db, answer)
-            stored = db.execute(SAID, (key,)).fetchone()
-            if stored is None:
-                answered_at = time.time() if answer.answered_at is None else float(answer.answered_at)
-                db.execute(INSERT, (*said, answered_at, key))
-            elif stored != said:
-                raise InputError(f"another answer has the key '{key}': give every answer a key of its own")
-            return stored is None
+        def work(db: sqlite3.Connection) -> list[bool]:
+            stored = [store_acts.insert(db, key, answer) for key, answer in answers.items()]
+            return stored + [store_acts.insert_skip(db, key, skip) for key, skip in skipped.items()]
 
         return transact(self.path, work, write=True)
 
-    def undo(self, key: str) -> bool:
-        """Take back the answer of that key; return whether there was one."""
-        return transact(
-            self.path, lambda db: db.execute("DELETE FROM answers WHERE key = ?", (key,)).rowcount > 0, write=True
+    def undo(self, *keys: str, annotator: str | None = None) -> int:
+        """Take back the answers and skips of these keys, and count them.
+
+        What they said is kept apart, and an answer of such a key that comes later is not stored: whoever sends may
+        send in any order, and as often as it takes.
+
+        Raises
+        ------
+        InputError
+            `annotator` is given, and one of the answers is somebody else's: nothing is taken back.
+        """
+        for key in keys:
+            check_text("the key", key)
+        return transact(self.path, lambda db: sum(store_acts.withdraw(db, key, annotator) for key in keys), write=True)
+
+    def skips(self, annotator: str) -> list[Skip]:
+        """Return what an annotator left without an answer."""
+        return transact(self.path, lambda db: store_acts.select_skips(db, annotator), write=False)
+
+    def mark(self) -> tuple[int, ...]:
+        """Return numbers that change whenever what `read` returns may have."""
+        query = (
+            "SELECT (SELECT ifnull(max(id), 0) FROM answers), (SELECT count(*) FROM withdrawn),"
+            " (SELECT max(id) FROM sources), (SELECT count(*) FROM sources)"
         )
+        found: tuple[int, ...] = transact(self.path, lambda db: db.execute(query).fetchone(), write=False)
+        return found
 
     def import_judgments(
         self, judgments: Judgments, source: str, digest: str, on_progress: OnProgress = silent
@@ -245,7 +266,7 @@ class JudgmentStore:
         filters: dict[str, Any] = {
             "context" + ONE_LABEL: context,
             "annotator" + ONE_LABEL: annotator,
-            SOURCE: source,
+            GIVEN if source == "" else SOURCE: source,
             "answered_at >= ?": since,
         }
         chosen = {condition: value for condition, value in filters.items() if value is not None}
@@ -270,13 +291,3 @@ class JudgmentStore:
             " JOIN labels ON labels.id = annotator ORDER BY name"
         )
         return dict(transact(self.path, lambda db: db.execute(query).fetchall(), write=False))
-
-
-def _values(db: sqlite3.Connection, answer: Answer) -> tuple[float | None, ...]:
-    """Return what a person said, as numbers."""
-    images = image_rows(db, [answer.reference, answer.candidate_a, answer.candidate_b])
-    labels = label_rows(db, [answer.context, answer.annotator, answer.trial])
-    db.execute("INSERT OR IGNORE INTO groups (source, name) VALUES (0, ?)", (answer.group,))
-    (group,) = db.execute("SELECT id FROM groups WHERE source = 0 AND name = ?", (answer.group,)).fetchone()
-    seconds = None if answer.response_seconds is None else float(answer.response_seconds)
-    return (*images, *answer.votes, answer.grade_a or 0, answer.grade_b or 0, *labels, group, seconds)

@@ -49,7 +49,15 @@ CREATE = (
     f"PRAGMA application_id = {APPLICATION}",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (CREATE,)
+# What was taken back is kept apart, in words: its key never counts again, even where the answer comes once more, later.
+LABELLING = (
+    "CREATE TABLE withdrawn (key TEXT PRIMARY KEY, said TEXT, withdrawn_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE skips (key TEXT PRIMARY KEY, annotator TEXT NOT NULL, images TEXT NOT NULL,"
+    " skipped_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX answers_given ON answers (annotator) WHERE key IS NOT NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (CREATE, LABELLING)
 """The statements at position i take a file from format i to format i + 1. Never edit those of a release: append."""
 
 FORMAT = len(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""The application: routes under /api/v1, the page and its files under /."""
+"""The application: routes under /api/v1, the pages and their files under /."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from lookalike import __version__
+from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 from lookalike.web.errors import add_error_handlers
 from lookalike.web.guard import Guard
-from lookalike.web.routes import compare, health, images, search
+from lookalike.web.routes import compare, health, images, label, search
 from lookalike.web.running import Turns
 
 __all__ = ["API", "create_app"]
@@ -21,13 +23,15 @@ API = "/api/v1"
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(live: LiveCollection, hosts: Collection[str] | None = None) -> FastAPI:
-    """Make the application that serves a collection.
+def create_app(live: LiveCollection, labelling: Labelling, hosts: Collection[str] | None = None) -> FastAPI:
+    """Make the application that serves a collection, and takes people's answers about it.
 
     Parameters
     ----------
     live : LiveCollection
         What to serve.
+    labelling : Labelling
+        Of the same workspace.
     hosts : collection of str, optional
         Names to answer to, see `Guard`; without it, any.
 
@@ -37,7 +41,7 @@ def create_app(live: LiveCollection, hosts: Collection[str] | None = None) -> Fa
     >>> from lookalike.embedding.collection import Collection
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = Collection.create(folder / ".lookalike", root=folder)
-    >>> app = create_app(LiveCollection(folder / ".lookalike"))
+    >>> app = create_app(LiveCollection(folder / ".lookalike"), Labelling(folder / ".lookalike"))
     >>> sorted(app.openapi()["paths"])[:3]
     ['/api/v1/compare', '/api/v1/health', '/api/v1/images']
     """
@@ -46,10 +50,16 @@ def create_app(live: LiveCollection, hosts: Collection[str] | None = None) -> Fa
         title="lookalike", version=__version__, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.live = live
+    app.state.labelling = labelling
     app.state.turns = Turns(live.lanes)
-    for route in (search, compare, images, health):
+    for route in (search, compare, images, label, health):
         app.include_router(route.router, prefix=API)
     add_error_handlers(app)
+    app.add_api_route("/label", _label_page, include_in_schema=False)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     app.add_middleware(Guard, hosts=hosts)
     return app
+
+
+def _label_page() -> FileResponse:
+    return FileResponse(STATIC / "label.html")

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message, Receive
 
 from lookalike.jobs.live import Upload
 
-__all__ = ["MAX_IMAGE_BYTES", "form_of", "is_json", "json_of", "read_upload", "upload_of"]
+__all__ = ["MAX_IMAGE_BYTES", "TextRoute", "form_of", "is_json", "json_of", "read_upload", "upload_of"]
 
 MAX_IMAGE_BYTES = 64 * 2**20
 MAX_TEXT_BYTES = 2**20
 """Of a body without pictures, and of what surrounds the pictures in one with them."""
+
+
+class TextRoute(APIRoute):
+    """A route whose body holds no pictures: FastAPI reads it, but never more than `MAX_TEXT_BYTES`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request, with a limit on its body."""
+        answer = super().get_route_handler()
+
+        async def limited(request: Request) -> Response:
+            return await answer(_within(request, MAX_TEXT_BYTES))
+
+        return limited
 
 
 def is_json(request: Request) -> bool:

@@ -38,7 +38,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def _failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": " ".join(message.split())}, status, headers)
+    # What was sent may be quoted, and halves of surrogate pairs cannot be sent back.
+    line = " ".join(message.split()).encode(errors="replace").decode()
+    return JSONResponse({"error": line}, status, headers)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -50,7 +52,10 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 async def _not_valid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return _failure(422, f"{first['loc'][-1]}: {first['msg']}")
+    if first["type"] == "json_invalid":
+        return _failure(400, f"the body is not JSON: {first.get('ctx', {}).get('error', '')}")
+    where = ".".join(str(part)[:80] for part in first["loc"][1:])
+    return _failure(422, f"{where or first['loc'][0]}: {first['msg']}")
 
 
 async def _known(_: Request, error: Exception) -> JSONResponse:

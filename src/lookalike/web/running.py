@@ -1,4 +1,4 @@
-"""What routes share: the collection, and turns for the work that fills a core."""
+"""What routes share: the collection, its labelling, and turns for the work that fills a core."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 
-__all__ = ["Live", "Turns", "Work"]
+__all__ = ["Labels", "Live", "Turns", "Work"]
 
 Answer = TypeVar("Answer")
 
@@ -49,5 +50,11 @@ def _turns(request: Request) -> Turns:
     return turns
 
 
+def _labels(request: Request) -> Labelling:
+    labelling: Labelling = request.app.state.labelling
+    return labelling
+
+
+Labels = Annotated[Labelling, Depends(_labels)]
 Live = Annotated[LiveCollection, Depends(_live)]
 Work = Annotated[Turns, Depends(_turns)]

@@ -11,6 +11,7 @@ import socket
 import uvicorn
 
 from lookalike.core.errors import InputError
+from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 from lookalike.web.app import create_app
 
@@ -75,11 +76,11 @@ def is_loopback(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def run(live: LiveCollection, listener: socket.socket, host: str) -> None:
+def run(live: LiveCollection, labelling: Labelling, listener: socket.socket, host: str) -> None:
     """Serve until Ctrl-C, or until the system asks to stop; requests that are running are answered first."""
     hosts = {host, "localhost", "127.0.0.1", "::1"} if is_loopback(listener) else None
     config = uvicorn.Config(
-        create_app(live, hosts),
+        create_app(live, labelling, hosts),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -16,18 +11,12 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
-
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
+from lookalike.cli.serving import HostOption, PortOption, serve_workspace
 
 
 def serve(
-    host: Annotated[
-        str, typer.Option("--host", metavar="H", help="Where to listen; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", metavar="P", min=0, max=65535, help="The port; 0 takes any that is free.")
-    ] = 8000,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -37,25 +26,7 @@ def serve(
 
     Runs until Ctrl-C. Photos that `lookalike index` adds meanwhile are found within a second.
     """
-    from lookalike.jobs.live import LiveCollection
-    from lookalike.web import server
+    from lookalike.jobs.labelling import Labelling
 
     work_offline(offline)
-    console = Console(json, quiet)
-    with server.listen(host, port) as listener:
-        with console.progress() as on_progress:
-            live = LiveCollection(workspace, on_progress)
-        url = server.url_of(listener)
-        if not server.is_loopback(listener):
-            sys.stderr.write(
-                f"lookalike: warning: whoever can reach {url} can search and see this collection: "
-                "there is no authentication yet\n"
-            )
-        images = len(live)
-        console.result({"url": url, "images": images}, lambda screen: _show(screen, url, images))
-        sys.stdout.flush()
-        server.run(live, listener, host)
-
-
-def _show(screen: RichConsole, url: str, images: int) -> None:
-    screen.print(f"[bold]{images:,} images[/] at {url} (Ctrl-C to stop)", soft_wrap=True)
+    serve_workspace(workspace, Labelling(workspace), host, port, Console(json, quiet))

@@ -68,9 +68,9 @@ class State:
         if len(repeated):
             raise InputError(f"the image '{names[repeated[0]]}' is listed twice")
 
-    def answered(self, judgments: Judgments) -> State:
-        """Return the state after more answers; what was computed of the images is kept."""
-        later = replace(self, judgments=judgments)
+    def answered(self, judgments: Judgments, annotator: str | None = None) -> State:
+        """Return the state after more answers, for the same annotator or another; what is known of images is kept."""
+        later = replace(self, judgments=judgments, annotator=self.annotator if annotator is None else annotator)
         later.__dict__.update({k: self.__dict__[k] for k in ("_sorted", "_coordinates") if k in self.__dict__})
         return later
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from lookalike.web.errors import Failure
 from lookalike.web.running import Live
 
-__all__ = ["router"]
+__all__ = ["PICTURE", "jpeg", "router"]
 
 router = APIRouter()
 
@@ -21,6 +21,12 @@ class ImageList(BaseModel):
 
     images: list[str]
     total: int
+
+
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}, "description": "A JPEG"},
+    404: {"model": Failure, "description": "The collection holds no such image"},
+}
 
 
 # Plain functions: FastAPI runs them in threads, since they may read the table.
@@ -38,14 +44,21 @@ def images(
 @router.get(
     "/thumbnails/{image:path}",
     response_class=Response,
-    responses={
-        200: {"content": {"image/jpeg": {}}, "description": "A JPEG, its longer side at most 256 pixels"},
-        404: {"model": Failure, "description": "The collection holds no such image"},
-    },
+    responses=PICTURE,
 )
 def thumbnail(image: str, request: Request, live: Live) -> Response:
-    """Return the stored thumbnail of an image of the collection; the file itself is never opened."""
-    content = live.thumbnail(image)
+    """Return the stored thumbnail of an image, its longer side at most 256 pixels; the file is never opened."""
+    return jpeg(image, live.thumbnail(image), request)
+
+
+def jpeg(image: str, content: bytes | None, request: Request) -> Response:
+    """Answer with a picture, or say that it has not changed, or that there is none.
+
+    Raises
+    ------
+    HTTPException
+        404: there is no content.
+    """
     if content is None:
         raise HTTPException(404, f"the collection holds no image {image}")
     # A changed photo keeps its path: the browser asks each time, and is mostly told that nothing has changed.

@@ -2,8 +2,13 @@
 
 const API = "/api/v1";
 
-/** What the server refused, in its own words. */
-export class Refused extends Error {}
+/** What the server refused, in its own words; the status is 0 where it did not answer. */
+export class Refused extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
 
 async function answer(path, options) {
   let response;
@@ -11,10 +16,10 @@ async function answer(path, options) {
     response = await fetch(API + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused("The server does not answer. Is “lookalike serve” still running?");
+    throw new Refused("The server does not answer. Is lookalike still running?");
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(body.error ?? `The server answered ${response.status}.`);
+  if (!response.ok) throw new Refused(body.error ?? `The server answered ${response.status}.`, response.status);
   return body;
 }
 
@@ -32,5 +37,21 @@ export function search(image, k, signal) {
   return answer("/search", { method: "POST", body: form, signal });
 }
 
-export const thumbnail = (image) =>
-  `${API}/thumbnails/${image.split("/").map(encodeURIComponent).join("/")}`;
+export const thumbnail = (image) => `${API}/thumbnails/${escaped(image)}`;
+
+export const labelPicture = (image) => `${API}/label/pictures/${escaped(image)}`;
+
+/** The next questions for an annotator, about 2 or 3 candidates. */
+export const questions = (annotator, count, candidates) =>
+  answer(`/label/questions?${new URLSearchParams({ annotator, count, candidates })}`);
+
+export const progress = (annotator) => answer(`/label/progress?${new URLSearchParams({ annotator })}`);
+
+/** Send JSON; a page that is left meanwhile does not stop it, unless it is more than browsers carry on with. */
+export function post(path, body) {
+  const text = JSON.stringify(body);
+  const headers = { "Content-Type": "application/json" };
+  return answer(path, { method: "POST", body: text, headers, keepalive: text.length < 16000 });
+}
+
+const escaped = (image) => image.split("/").map(encodeURIComponent).join("/");
