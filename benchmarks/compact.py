@@ -70,7 +70,7 @@ def judged(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[str]
     hits = {}
     for label, one in features(names, pairs.images, cache).items():
         vectors = unit_rows(one.vectors)
-        sides = [vectors[one.rows(pairs.ids[side])] for side in (pairs.left, pairs.right)]
+        sides = [vectors[one.rows(side)] for side in (pairs.left, pairs.right)]
         hits[label] = match_ranks_of_vectors(*sides).hits(1)
     ones = np.ones(len(pairs))
     for label, hit in hits.items():

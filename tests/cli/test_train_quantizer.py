@@ -51,6 +51,12 @@ def test_train_search_and_search_again(lookalike: Run, photos: Path, tmp_path: P
     assert best["distance"] == pytest.approx(apart.min(), abs=1e-4)
     assert apart[names.index(best["image"])] == pytest.approx(apart.min(), abs=1e-4)
     assert "codes of 2 bytes an image" in lookalike("search", some, "--model", "small")[1]
+    by = ("search", some, "--model", "small", "--json", "--where", f"name != '{some.name}'")
+    whole = json.loads(lookalike(*by, "-k", "20")[1])["results"]
+    assert some.name not in {hit["image"].split("/")[-1] for hit in whole}
+    pages = [json.loads(lookalike(*by, "-k", "2", "--offset", at)[1])["results"] for at in range(0, 20, 2)]
+    assert [hit for page in pages for hit in page] == whole
+    assert "without --like and --unlike" in lookalike("search", some, "--model", "small", "--unlike", some)[2]
 
 
 def _stood_for(model: QuantizerModel, features: np.ndarray) -> np.ndarray:

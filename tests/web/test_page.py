@@ -11,10 +11,14 @@ import lookalike.web
 from lookalike.web.guard import Guard
 
 STATIC = Path(lookalike.web.__file__).parent / "static"
+PAGES = {"index.html": "app.js", "label.html": "label.js"}
 FILES = sorted(path.name for path in STATIC.iterdir())
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/health", "/nothing", "/api/v1/thumbnails/nothing.jpg", *FILES])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/label", "/api/v1/health", "/api/v1/label/questions", "/nothing", "/api/v1/thumbnails/nothing.jpg", *FILES],
+)
 def test_every_response_carries_the_security_headers(site: Any, path: str) -> None:
     headers = site.client.get(path).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -43,21 +47,34 @@ def test_the_files_are_served_with_types_that_browsers_accept(site: Any) -> None
     assert site.client.get("/").text == (STATIC / "index.html").read_text(encoding="utf-8")
 
 
-def test_nothing_is_inline_and_nothing_comes_from_another_host() -> None:
-    page = (STATIC / "index.html").read_text(encoding="utf-8")
+def test_the_labelling_page_has_an_address_of_its_own(site: Any) -> None:
+    response = site.client.get("/label", params={"annotator": "ann"})
+    assert response.text == (STATIC / "label.html").read_text(encoding="utf-8")
+    assert response.headers["content-type"].startswith("text/html")
+    assert "script" not in response.headers["content-security-policy"].replace("default-src 'self'", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_inline_and_nothing_comes_from_another_host(name: str) -> None:
+    page = (STATIC / name).read_text(encoding="utf-8")
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=|javascript:", page)
     for name in FILES:
         text = (STATIC / name).read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?:|[\"'(]//|\beval\(|innerHTML", text), name
 
 
-def test_scripts_import_files_and_ids_that_exist() -> None:
-    page = (STATIC / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "script"), PAGES.items())
+def test_scripts_import_files_and_ids_that_exist(name: str, script: str) -> None:
+    page = (STATIC / name).read_text(encoding="utf-8")
     ids = set(re.findall(r'\bid="(\w+)"', page))
-    for script in STATIC.glob("*.js"):
-        text = script.read_text(encoding="utf-8")
+    scripts, unread = set(), {script}
+    while unread:
+        text = (STATIC / unread.pop()).read_text(encoding="utf-8")
+        scripts.add(text)
+        unread |= set(re.findall(r'from "\./([\w.]+)"', text)) & set(FILES)
         assert set(re.findall(r'from "\./([\w.]+)"', text)) <= set(FILES)
         assert set(re.findall(r"\bat\.(?=[a-z])(\w+)\b(?!\()", text)) <= ids
+    assert len(scripts) > 3
 
 
 def test_another_name_is_not_answered_to(site: Any) -> None:

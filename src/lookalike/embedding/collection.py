@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,42 +23,21 @@ from lookalike.embedding.duplicates import (
     duplicate_groups,
     mirrored_pixels,
 )
-from lookalike.embedding.encoder import Encoder, ImageLike, load_encoder
+from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.fill import fill
-from lookalike.embedding.given_vectors import GivenVectors
 from lookalike.embedding.plan import IndexReport, make_plan
 from lookalike.embedding.rejections import keep_rejected, read_rejected
+from lookalike.embedding.searching import Hit, SearchedImages
 from lookalike.embedding.writer import Writer
 from lookalike.images.decode import decode
 from lookalike.images.folder import FolderScan, ImageFile, Rejected, scan
-from lookalike.search.disposable import open_or_build
-from lookalike.search.exact import ExactIndex
 from lookalike.search.protocol import VectorIndex
-from lookalike.search.store import ImageTable, vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["Collection", "Hit", "IndexReport", "create_or_open"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One image found.
-
-    Attributes
-    ----------
-    image : str
-        Path relative to the collection root.
-    distance : float
-        ``1 - cosine``, in [0, 2].
-    similarity : float
-        The cosine.
-    """
-
-    image: str
-    distance: float
-    similarity: float
-
-
-class Collection(GivenVectors):
+class Collection(SearchedImages):
     """Images and their vectors in a workspace folder, and vectors made elsewhere.
 
     Use `create` or `open`.
@@ -76,32 +55,6 @@ class Collection(GivenVectors):
     >>> [hit.image for hit in collection.search(photos / "red.png", k=2)]
     ['red.png', 'rose.png']
     """
-
-    def __init__(self, workspace: Workspace, table: ImageTable, root: Path | None, encoder: Encoder | None) -> None:
-        super().__init__(workspace)
-        self._root, self._encoder = root, encoder
-        self._table = table
-        self._searchable: tuple[int, list[str], VectorIndex] | None = None
-
-    @property
-    def root(self) -> Path:
-        """The folder of photographs; a `WorkspaceError` where the collection is one of vectors alone."""
-        if self._root is None:
-            raise WorkspaceError(
-                f"{self.workspace.path} holds vectors alone: it was made without a folder of photographs"
-            )
-        return self._root
-
-    @property
-    def encoder(self) -> Encoder:
-        """What photographs are encoded by; a `WorkspaceError` where the collection is one of vectors alone."""
-        if self._encoder is None:
-            raise WorkspaceError(f"{self.workspace.path} holds vectors alone: it has no encoder of photographs")
-        return self._encoder
-
-    @property
-    def _column(self) -> str:
-        return vector_column(self.encoder.name, self.encoder.spec.fingerprint)
 
     @classmethod
     def create(cls, uri: str | Path, root: str | Path | None = None, encoder: str = DEFAULT_ENCODER) -> Collection:
@@ -156,9 +109,6 @@ class Collection(GivenVectors):
             return cls(workspace, table, None, None)
         return cls(workspace, table, Path(config.root), load_encoder(encoder or config.encoder))
 
-    def __len__(self) -> int:
-        return self._table.count()
-
     def sync(self, folder: str | Path | None = None, on_progress: OnProgress = silent) -> IndexReport:
         """Bring the collection in step with a folder: add, update, and mark what is gone.
 
@@ -203,36 +153,6 @@ class Collection(GivenVectors):
             except OSError as error:
                 found.rejected.append(Rejected(name, error.strerror or str(error)))
         return self._bring_in(found, set(named), on_progress, started)
-
-    def search(self, query: ImageLike, k: int = 10) -> list[Hit]:
-        """Find the `k` images closest to a picture, closest first; the picture need not be in the collection.
-
-        Raises
-        ------
-        ImageDecodeError
-            The query cannot be read.
-        InputError
-            `k` is not positive, or the collection has no vectors of this encoder.
-        """
-        return self.nearest(self.encoder.vector(query)[None], k)[0]
-
-    def nearest(self, queries: Vectors, k: int = 10) -> list[list[Hit]]:
-        """Find the `k` images closest to each of several unit vectors of the encoder, float32 (Q, dim)."""
-        if k < 1:
-            raise InputError(f"k must be at least 1, not {k}")
-        paths, index = self.searchable()
-        if not paths:
-            self._require_vectors()
-            raise InputError(f"the collection has no images yet: run `lookalike index {self.root}`")
-        rows, distances = index.search(queries, min(k, len(paths)))
-        return [
-            [
-                Hit(paths[row], float(np.clip(distance, 0, 2)), float(np.clip(1 - distance, -1, 1)))
-                for row, distance in zip(*pair, strict=True)
-                if row >= 0
-            ]
-            for pair in zip(rows, distances, strict=True)
-        ]
 
     def duplicates(
         self, threshold: float | None = None, mirrored: bool = False, on_progress: OnProgress = silent
@@ -294,23 +214,6 @@ class Collection(GivenVectors):
             if given is not None:
                 given.compact()
 
-    def searchable(self, on_progress: OnProgress = silent) -> tuple[list[str], VectorIndex]:
-        """Return the paths, and the index whose rows they name; built or loaded when the table has changed."""
-        version = self._table.version
-        if self._searchable is None or self._searchable[0] != version:
-            if self._column not in self._table.columns:
-                return [], ExactIndex(np.zeros((0, self.encoder.dim), np.float32))
-            paths = self._table.paths(self._column)
-            index = open_or_build(
-                self.workspace.index_folder,
-                self._column,
-                version,
-                lambda: self._table.vectors(self._column)[1],
-                on_progress=on_progress,
-            )
-            self._searchable = (version, paths, index)
-        return self._searchable[1], self._searchable[2]
-
     def _mirrored(self, paths: Sequence[str], rows: Rows) -> Vectors:
         """Encode the thumbnails of rows, mirrored left to right: unit vectors."""
         wanted = [paths[row] for row in rows]
@@ -318,12 +221,6 @@ class Collection(GivenVectors):
         return unit_rows(
             self.encoder.encode([mirrored_pixels(np.asarray(decode(held[path]).image)) for path in wanted])
         )
-
-    def _require_vectors(self) -> None:
-        if len(self):
-            raise InputError(
-                f"the collection has no images encoded by {self.encoder.name}: run `lookalike index` with it first"
-            )
 
     def _bring_in(
         self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress, started: float

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from lookalike.core.errors import InputError, LookalikeError
@@ -70,6 +71,7 @@ class FusedVectors:
         # Two handles: a write moves its own to a new version, which must not happen amid the reading of another.
         self._writing, self._reading = FusedTable.open(uri, name), FusedTable.open(uri, name)
         self._view: FusedView | None = None
+        self._narrowed: tuple[FusedView, pa.Array, FusedView] | None = None
         self._lock = threading.Lock()
         self._building: threading.Thread | None = None
         self._failed = -1
@@ -139,7 +141,12 @@ class FusedVectors:
         return dict(zip(ids.to_pylist(), made_of.tolist(), strict=True))
 
     def search(
-        self, vectors: Mapping[str, ArrayLike], weights: ArrayLike, k: int = 10
+        self,
+        vectors: Mapping[str, ArrayLike],
+        weights: ArrayLike,
+        k: int = 10,
+        offset: int = 0,
+        among: pa.Array | None = None,
     ) -> tuple[NDArray[np.str_], Distances]:
         """Find the images at the smallest ``sum_m weight_m (1 - cos_m)``.
 
@@ -152,6 +159,11 @@ class FusedVectors:
             sum to 1; the calibration of an ensemble is a factor of them.
         k : int
             How many images.
+        offset : int
+            How many of the nearest are passed over; pages of one `k` have no gaps, and repeat nothing, while nothing is
+            written.
+        among : pyarrow large_string array, optional
+            Only these ids. What is made of it is kept for further searches with the same object.
 
         Returns
         -------
@@ -164,14 +176,15 @@ class FusedVectors:
         Raises
         ------
         UnknownNameError, InputError
-            As `add`; or weights are of another shape, negative, not finite or all 0, or `k` is below 1.
+            As `add`; or weights are of another shape, negative, not finite or all 0, `k` is below 1, or `offset` is
+            below 0.
         StorageError
             The table cannot be read.
         """
         queries, totals = fused_query(self.layout, vectors, weights)
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
-        return self._current().search(queries, totals, k)
+        return self._current(among).search(queries, totals, k, offset)
 
     def distances(self, vectors: Mapping[str, ArrayLike], ids: Ids) -> Distances:
         """Return the distance of one query to some images by each model alone, ``1 - cosine``.
@@ -205,7 +218,7 @@ class FusedVectors:
         """Merge the small files that many writes leave."""
         self._writing.merge_files()
 
-    def _current(self) -> FusedView:
+    def _current(self, among: pa.Array | None) -> FusedView:
         """Return a view of the newest version, and see to it that a worn index is built anew."""
         with self._lock:
             view = self._newest()
@@ -213,6 +226,11 @@ class FusedVectors:
                 # Daemon, so that it holds up no exit: what it does is repeated by the next process.
                 self._building = threading.Thread(target=self._build, name="lookalike-index", daemon=True)
                 self._building.start()
+            if among is not None:
+                held = self._narrowed
+                if held is None or held[0] is not view or held[1] is not among:
+                    held = self._narrowed = view, among, view.narrowed(among, self._reading)
+                return held[2]
         return view
 
     def _newest(self, on_progress: OnProgress = silent) -> FusedView:

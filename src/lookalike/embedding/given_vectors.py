@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from lookalike.core.errors import InputError
@@ -12,6 +13,7 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Distances
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.fused_collection import FusedVectors, Ids, checked_ids
+from lookalike.embedding.image_filter import ImageFilter
 from lookalike.search.fused_reduction import BUDGET, fit_layout
 from lookalike.search.fused_table import FusedTable
 
@@ -41,6 +43,7 @@ class GivenVectors:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._given: FusedVectors | None = None
+        self._filter: ImageFilter | None = None
 
     def add_vectors(self, ids: Ids, vectors: Mapping[str, ArrayLike], budget: int | None = BUDGET) -> None:
         """Add vectors of images by several models, and replace those of ids that are there.
@@ -82,7 +85,12 @@ class GivenVectors:
         self._there().remove(ids)
 
     def search_vectors(
-        self, vectors: Mapping[str, ArrayLike], weights: ArrayLike, k: int = 10
+        self,
+        vectors: Mapping[str, ArrayLike],
+        weights: ArrayLike,
+        k: int = 10,
+        where: str | None = None,
+        offset: int = 0,
     ) -> tuple[NDArray[np.str_], Distances]:
         """Find the images at the smallest ``sum_m weight_m (1 - cos_m)``, by vectors that `add_vectors` was given.
 
@@ -95,6 +103,11 @@ class GivenVectors:
             sum to 1.
         k : int
             How many images.
+        where : str, optional
+            Only ids that are paths of images of the collection which fit this filter
+            (`lookalike.search.filters.Filter`).
+        offset : int
+            How many of the nearest are passed over: ``offset=k`` is the second page.
 
         Returns
         -------
@@ -107,15 +120,24 @@ class GivenVectors:
         ------
         UnknownNameError, InputError
             A model is unknown or missing; vectors have another shape or are not finite; weights are of another shape,
-            negative, not finite or all 0; `k` is below 1; or no vectors were added yet.
+            negative, not finite or all 0; `k` is below 1, or `offset` below 0; the filter is not understood; or
+            no vectors were added yet.
         StorageError
             The collection cannot be read.
         """
-        return self._there().search(vectors, weights, k)
+        return self._there().search(vectors, weights, k, offset, self._fitting(where))
 
     def prepare_vectors(self, on_progress: OnProgress = silent) -> None:
         """Build or load the index of the vectors now, and wait for it; otherwise the first search does."""
         self._there().prepare(on_progress)
+
+    def _fitting(self, where: str | None) -> pa.Array | None:
+        """Return the paths of the images that fit a filter; None without one."""
+        if where is None:
+            return None
+        if self._filter is None:
+            self._filter = ImageFilter(self.workspace.collection_uri)
+        return self._filter.paths(where)
 
     def _there(self) -> FusedVectors:
         given = self._opened()

@@ -71,7 +71,7 @@ def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Coll
     config = workspace.config()
     if not config.root:
         raise WorkspaceError(
-            f"{workspace.path} holds vectors alone, made elsewhere: use --workspace DIR to make another one for {photos}"
+            f"{workspace.path} holds vectors alone, made elsewhere: use --workspace DIR to make another for {photos}"
         )
     root = Path(config.root)
     with workspace.lock():

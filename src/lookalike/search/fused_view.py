@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lookalike.core.errors import InputError
 from lookalike.core.types import Distances, Rows, Vectors
 from lookalike.search import disposable
 from lookalike.search.exact import ExactIndex
 from lookalike.search.fused import HalfVectors
-from lookalike.search.fused_table import FusedTable, Stamps
+from lookalike.search.fused_table import FusedRows, FusedTable, Stamps
+from lookalike.search.masked import FEW, among_rows, page_of
 from lookalike.search.protocol import VectorIndex, ranked
 
 __all__ = ["WORN", "FusedView"]
@@ -26,13 +27,8 @@ __all__ = ["WORN", "FusedView"]
 WORN = 0.1
 """An index is built anew when this share of its rows is gone, or as many have been written beside it."""
 
-SPARE = 2
-"""How many times the share that is gone is fetched more than asked for, at first."""
-
 WIDENED = 20_000
 """Up to so many rows of a tail are held in float32 as well: a query takes a twentieth of the time, for some 60 MB."""
-
-NUMBERS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +46,10 @@ class FusedView:
     ids : pyarrow string array (B + T,)
         Null where a row of the index was gone when the index was loaded.
     alive : bool (B,)
-        Which rows of the index are still in the table.
+        Which rows of the index are still in the table, and wanted.
     tail : float16 (T, width)
-        Rows that the index does not know, searched exactly.
+        Rows that the index does not know, searched exactly. Without an index in the order of their ids, so that of
+        equal distances the lower id comes first.
     """
 
     version: int
@@ -71,18 +68,23 @@ class FusedView:
     @classmethod
     def of_all(cls, table: FusedTable) -> FusedView:
         """Return a view of all rows of a table, without an index."""
-        rows = table.scan()
-        return cls(table.version, None, rows.stamps, rows.ids, np.zeros(0, np.bool_), rows.vectors)
+        return cls._without_index(table.version, table.scan())
+
+    @classmethod
+    def _without_index(cls, version: int, rows: FusedRows) -> FusedView:
+        order = np.asarray(pc.sort_indices(rows.ids), np.int64)
+        ids = rows.ids.take(pa.array(order))
+        return cls(version, None, rows.stamps[order], ids, np.zeros(0, np.bool_), rows.vectors[order])
 
     def __len__(self) -> int:
-        return int(self.alive.sum()) + len(self.tail)
+        return int(np.count_nonzero(self.alive)) + len(self.tail)
 
     @property
     def worn(self) -> bool:
         """Whether an index should be built, or built anew."""
         if self.index is None:
             return len(self) >= disposable.EXACT_BELOW
-        return max(len(self.alive) - int(self.alive.sum()), len(self.tail)) > WORN * len(self.alive)
+        return max(len(self.alive) - int(np.count_nonzero(self.alive)), len(self.tail)) > WORN * len(self.alive)
 
     def advance(self, table: FusedTable) -> FusedView:
         """Return the view of the version that `table` has open, with the same index; only new rows are read."""
@@ -95,17 +97,43 @@ class FusedView:
         else:
             present, fresh = np.isin(self.stamps, stamps), ~np.isin(stamps, self.stamps)
         rows, kept = table.take(places[fresh]), present[indexed:]
-        ids = [self.ids[:indexed], self.ids[indexed:].filter(pa.array(kept)), rows.ids]
-        return FusedView(
-            table.version,
-            self.index,
-            np.concatenate([self.stamps[:indexed], self.stamps[indexed:][kept], rows.stamps]),
-            pa.concat_arrays(ids),
-            present[:indexed],
-            np.concatenate([self.tail[kept], rows.vectors]),
-        )
+        ids = pa.concat_arrays([self.ids[:indexed], self.ids[indexed:].filter(pa.array(kept)), rows.ids])
+        stamps = np.concatenate([self.stamps[:indexed], self.stamps[indexed:][kept], rows.stamps])
+        tail = np.concatenate([self.tail[kept], rows.vectors])
+        if self.index is None:
+            return self._without_index(table.version, FusedRows(ids, stamps, tail))
+        return FusedView(table.version, self.index, stamps, ids, present[:indexed], tail)
 
-    def search(self, queries: Vectors, totals: NDArray[np.float64], k: int) -> tuple[NDArray[np.str_], Distances]:
+    def narrowed(self, ids: pa.Array, table: FusedTable) -> FusedView:
+        """Return a view of the rows with some ids alone; where they are few, it searches them exactly.
+
+        Parameters
+        ----------
+        ids : pyarrow large_string array
+            Those that are not in the view are passed over.
+        table : FusedTable
+            With the version of the view open.
+        """
+        wanted = pc.is_in(self.ids, ids).to_numpy(zero_copy_only=False)
+        indexed = len(self.alive)
+        alive, kept = wanted[:indexed] & self.alive, wanted[indexed:]
+        tail = FusedRows(self.ids[indexed:].filter(pa.array(kept)), self.stamps[indexed:][kept], self.tail[kept])
+        count = int(np.count_nonzero(alive))
+        if self.index is not None and count > FEW:
+            names = pa.concat_arrays([self.ids[:indexed], tail.ids])
+            stamps = np.concatenate([self.stamps[:indexed], tail.stamps])
+            return FusedView(self.version, self.index, stamps, names, alive, tail.vectors)
+        if count:
+            places, present = table.stamps()
+            rows = table.take(places[np.isin(present, self.stamps[:indexed][alive])])
+            stamps = np.concatenate([rows.stamps, tail.stamps])
+            vectors = np.concatenate([rows.vectors, tail.vectors])
+            tail = FusedRows(pa.concat_arrays([rows.ids, tail.ids]), stamps, vectors)
+        return self._without_index(self.version, tail)
+
+    def search(
+        self, queries: Vectors, totals: NDArray[np.float64], k: int, offset: int = 0
+    ) -> tuple[NDArray[np.str_], Distances]:
         """Find the rows at the smallest ``total - query . vector``.
 
         Parameters
@@ -114,6 +142,8 @@ class FusedView:
         totals : float64 (Q,)
             Above 0.
         k : int
+        offset : int
+            How many of the nearest are passed over; see `lookalike.search.masked.page_of`.
 
         Returns
         -------
@@ -125,37 +155,22 @@ class FusedView:
         Raises
         ------
         InputError
-            `k` is below 1.
+            `k` is below 1, or `offset` below 0.
         """
-        if k < 1:
-            raise InputError(f"k must be at least 1, not {k}")
         # Divided by its total, a query's distances are those of a mean, within [0, 2], at any scale of the weights.
         scaled = np.asarray(queries / totals[:, None], np.float32)
-        rows, distances = self._exact.search(scaled, max(1, min(k, len(self.tail))))
-        rows = np.where(rows < 0, -1, rows + len(self.alive))
-        if self.index is not None:
-            more_rows, more_distances = self._from_index(self.index, scaled, k)
-            rows, distances = np.hstack([more_rows, rows]), np.hstack([more_distances, distances])
-        rows, distances = ranked(rows, distances, k)
+        exact = self.index is None
+        rows, distances = page_of(lambda depth: self._nearest(scaled, depth), len(self), k, offset, exact)
         return self._names(rows), np.asarray(np.maximum(distances * totals[:, None], 0), np.float32)
 
-    def _from_index(self, index: VectorIndex, queries: Vectors, k: int) -> tuple[Rows, Distances]:
-        """Ask the index, drop rows that are gone, and ask for more where too few are left."""
-        size, wanted = len(self.alive), min(k, len(self.alive))
-        gone = size - int(self.alive.sum())
-        if not gone:
-            return index.search(queries, wanted)
-        best_rows, best = np.full((len(queries), wanted), -1), np.full((len(queries), wanted), np.inf, np.float32)
-        fetched, todo = min(size, wanted + SPARE * (1 + wanted * gone // size)), np.arange(len(queries))
-        while len(todo):
-            step = max(1, NUMBERS_AT_ONCE // fetched)
-            for some in (todo[start : start + step] for start in range(0, len(todo), step)):
-                rows, distances = index.search(queries[some], fetched)
-                rows = np.where((rows >= 0) & self.alive[rows], rows, -1)
-                best_rows[some], best[some] = ranked(rows, distances, wanted)
-            todo = todo[best_rows[todo, -1] < 0] if fetched < size else todo[:0]
-            fetched = min(size, 4 * fetched)
-        return best_rows, best
+    def _nearest(self, queries: Vectors, k: int) -> tuple[Rows, Distances]:
+        """Search the index, and the rows beside it."""
+        rows, distances = self._exact.search(queries, max(1, min(k, len(self.tail))))
+        rows = np.where(rows < 0, -1, rows + len(self.alive))
+        if self.index is not None:
+            more_rows, more_distances = among_rows(self.index.search, queries, k, self.alive)
+            rows, distances = np.hstack([more_rows, rows]), np.hstack([more_distances, distances])
+        return ranked(rows, distances, k)
 
     def _names(self, rows: Rows) -> NDArray[np.str_]:
         """Return the ids of rows, and empty text for -1."""

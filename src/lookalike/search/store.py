@@ -253,6 +253,31 @@ class ImageTable:
             vectors[[places[path] for path in batch.column("path").to_pylist()]] = _matrix(batch.column(column))
         return paths, vectors
 
+    def described(self) -> pa.Table:
+        """Return what filters know of the present images (`lookalike.search.filters`), in any order."""
+        fields = ["path", "format", "width", "height", "size", "mtime_ns"]
+        schema = pa.schema([field for field in BASE_FIELDS if field.name in fields])
+        return pa.Table.from_batches([batch.select(schema.names) for batch in self._scan(PRESENT, fields)], schema)
+
+    def vectors_of(self, column: str, paths: Sequence[str]) -> Vectors:
+        """Return the vectors of some present images that have one, float32 (len(paths), D), in the order given."""
+        places = {path: place for place, path in enumerate(paths)}
+        found: list[int] = []
+        with storage("cannot read the table"):
+            query = self._table.search().where(f"{PRESENT} AND {column} IS NOT NULL").select(["path"])
+            for batch in query.with_row_id(True).to_batches(8192):
+                ids = batch.column("_rowid").to_pylist()
+                found += [
+                    id_ for id_, path in zip(ids, batch.column("path").to_pylist(), strict=True) if path in places
+                ]
+            vectors = np.zeros((len(paths), self._dim(column)), np.float32)
+            for start in range(0, len(found), 8192):
+                rows = self._table.take_row_ids(found[start : start + 8192]).select(["path", column]).to_arrow()
+                for batch in rows.to_batches():
+                    order = [places[path] for path in batch.column("path").to_pylist()]
+                    vectors[order] = _matrix(batch.column(column))
+        return vectors
+
     def rows(self, column: str, paths: Sequence[str]) -> dict[str, ImageRow]:
         """Return whole rows by path, for the paths that are there and have a vector."""
         fields = [name for name in self._table.schema.names if not name.startswith("vector_")]
