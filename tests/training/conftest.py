@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -80,7 +81,9 @@ def make_toy(folder: Path, kind: str = "conv", options: str = "", model: str = "
 
     torch.manual_seed(0)
     path, build = folder / "toy.pth", {"conv": build_conv, "vit": build_vit}[kind]
-    torch.save(build().state_dict(), path)
+    aside = folder / f"toy-{os.getpid()}.part"
+    torch.save(build().state_dict(), aside)
+    aside.replace(path)  # several processes make the same file: none may read half of another's
     family, _, name = model.partition(":")
     known = Architecture(family, name, build, WeightSource("toy.pth"), (32, 32), **more)
     return load_network(parse_name(f"{model}{options}@{path}"), known, "cpu")
