@@ -35,12 +35,19 @@ def draw(colour: int, round_one: bool, rng: np.random.Generator, side: int = 40)
     return picture
 
 
+def save_whole(picture: Image.Image, path: Path) -> None:
+    """Write a picture aside and rename it: of several processes that make the same one, none reads half of it."""
+    aside = path.with_name(f"{path.stem}.{os.getpid()}.part.png")
+    picture.save(aside)
+    aside.replace(path)
+
+
 def make_world(folder: Path, images: int = 48, answers: int = 200) -> World:
     rng = np.random.default_rng(0)
     files, colours = [], np.arange(images) % len(HUES)
     for number, colour in enumerate(colours):
         files.append(folder / f"{number:03}.png")
-        draw(colour, number % 2 == 0, rng).save(files[-1])
+        save_whole(draw(colour, number % 2 == 0, rng), files[-1])
     rows = []
     while len(rows) < answers:
         r, a, b = rng.choice(images, 3, replace=False)

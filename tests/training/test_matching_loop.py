@@ -49,7 +49,10 @@ def draw_squares(folder: Path, count: int = 60) -> list[Path]:
     """Draw pictures of four colours; of views, the light changes."""
     rng, files = np.random.default_rng(0), [folder / f"{number:02}.png" for number in range(count)]
     for file in files:
-        Image.fromarray(rng.integers(0, 256, (2, 2, 3), np.uint8)).resize((40, 40), Image.Resampling.NEAREST).save(file)
+        small = Image.fromarray(rng.integers(0, 256, (2, 2, 3), np.uint8))
+        aside = file.with_name(f"{file.stem}.{os.getpid()}.part.png")  # several processes make the same files
+        small.resize((40, 40), Image.Resampling.NEAREST).save(aside)
+        aside.replace(file)
     (folder / "darker.json").write_text(json.dumps(DARKER))
     return files
 
