@@ -1,4 +1,4 @@
-"""The published ensembles of CoSIS as plain loops, written from their description (METHODS 1.3), oddities and all.
+"""The published ensembles of CoSIS as plain loops, written from their description, oddities and all.
 
 One question after the other, one cell after the other, scikit-learn's PCA and MLPRegressor: what the package is held
 against, in the tests and in ``benchmarks/ensembles.py``.

@@ -73,7 +73,7 @@ def start_of(form: str, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def forward(form: str, x: Any, weights: Mapping[str, Any]) -> Any:
-    """Say the formulas of METHODS again, in PyTorch's own words."""
+    """Say the published formulas again, in PyTorch's own words."""
     if form == "original":
         return torch.relu(torch.nn.functional.linear(x, weights["map"]))
     if form == "peterson":

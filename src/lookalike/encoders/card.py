@@ -8,7 +8,7 @@ Keys: ``input_size`` (a number, or [height, width]), ``mean`` and ``std`` (three
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +62,12 @@ class NetworkCard:
     copy_distance: float
     licence: str
     source: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the card with all keys that were left out; one without a named output has none."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: value for name, value in plain.items() if value is not None}
 
 
 def read_card(

@@ -195,17 +195,7 @@ def _write(module: torch.nn.Module, outputs: Sequence[str], encoder: NetworkEnco
 
 def card_entries(encoder: NetworkEncoder) -> dict[str, Any]:
     """Return what stands on a card of an encoder: how pictures are prepared, and where it comes from."""
-    spec = encoder.spec
-    return {
-        "input_size": list(spec.input_size),
-        "mean": list(encoder.mean),
-        "std": list(encoder.std),
-        "resize": spec.resize,
-        "temperature": spec.temperature,
-        "copy_distance": spec.copy_distance,
-        "licence": spec.licence,
-        "source": f"{spec.name}, from {spec.source}",
-    }
+    return {**encoder.card.as_json(), "source": f"{encoder.spec.name}, from {encoder.spec.source}"}
 
 
 def _compare(

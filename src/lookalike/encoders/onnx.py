@@ -74,6 +74,12 @@ class OnnxEncoder:
     output : str, optional
         Which output to take, whatever the card says.
 
+    Attributes
+    ----------
+    spec : EncoderSpec
+    card : NetworkCard
+        How pictures are prepared; its output is the one that is taken.
+
     Raises
     ------
     EncoderError
@@ -83,7 +89,7 @@ class OnnxEncoder:
     def __init__(self, path: Path, device: str = "auto", output: str | None = None) -> None:
         import onnxruntime
 
-        self._card = read_card(path, chosen={} if output is None else {"output": output})
+        self.card = read_card(path, chosen={} if output is None else {"output": output})
         providers = _providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -94,22 +100,22 @@ class OnnxEncoder:
             )
         except Exception as error:
             raise EncoderError(f"{path}: not a network that ONNX Runtime can load ({_first(error)})") from error
-        self._input, self._channels_last, self._fixed_batch = _check_input(path, self._session, self._card)
-        self._output = _choose_output(path, self._session, self._card)
-        self._scale, self._shift = _normaliser(self._card)
+        self._input, self._channels_last, self._fixed_batch = _check_input(path, self._session, self.card)
+        self._output = _choose_output(path, self._session, self.card)
+        self._scale, self._shift = _normaliser(self.card)
         dim = self._probe(path)
         self.spec = EncoderSpec(
             name=f"onnx:{path.resolve()}" + (f"[{output}]" if output is not None else ""),
-            fingerprint=_fingerprint(path, self._card),
+            fingerprint=_fingerprint(path, self.card),
             dim=dim,
-            input_size=self._card.input_size,
-            resize=self._card.resize,
+            input_size=self.card.input_size,
+            resize=self.card.resize,
             # What runs, not what was asked for: a GPU that cannot be used leaves the processor.
             lanes=0 if self._session.get_providers()[0] == "CPUExecutionProvider" else 1,
-            temperature=self._card.temperature,
-            copy_distance=self._card.copy_distance,
-            licence=self._card.licence,
-            source=self._card.source or str(path),
+            temperature=self.card.temperature,
+            copy_distance=self.card.copy_distance,
+            licence=self.card.licence,
+            source=self.card.source or str(path),
             batch=4 if self._session.get_providers()[0] == "CPUExecutionProvider" else 64,
         )
 
@@ -120,25 +126,9 @@ class OnnxEncoder:
             return self._run(inputs)
         return self._run_padded(inputs, self._fixed_batch)
 
-    def card_entries(self) -> dict[str, Any]:
-        """Return the card as JSON values, all keys that were left out included."""
-        card = self._card
-        return {
-            "input_size": [*card.input_size],
-            "mean": [*card.mean],
-            "std": [*card.std],
-            "resize": card.resize,
-            "output": self._output,
-            "pool": card.pool,
-            "temperature": card.temperature,
-            "copy_distance": card.copy_distance,
-            "licence": card.licence,
-            "source": card.source,
-        }
-
     def _run(self, inputs: Any) -> Vectors:
         (output,) = self._session.run([self._output], {self._input.name: inputs})
-        return pool(output, self._card.pool, self._channels_last)
+        return pool(output, self.card.pool, self._channels_last)
 
     def _run_padded(self, inputs: Any, size: int) -> Vectors:
         """Run a network whose batch is fixed in the file, filling the last batch up."""
@@ -166,13 +156,13 @@ class OnnxEncoder:
 
     def _probe(self, path: Path) -> int:
         """Run a grey picture through: what the file promises and what it does may differ."""
-        grey = np.full((1, *self._card.input_size, 3), 128, np.uint8)
+        grey = np.full((1, *self.card.input_size, 3), 128, np.uint8)
         try:
             feature = self.forward(grey)
         except EncoderError as error:
             raise EncoderError(f"{path}: {error}") from None
         except Exception as error:
-            height, width = self._card.input_size
+            height, width = self.card.input_size
             raise EncoderError(
                 f"{path}: does not take pictures of {height} x {width} pixels, the input_size of its card "
                 f"({_first(error)})"

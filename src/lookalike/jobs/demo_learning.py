@@ -12,8 +12,10 @@ from lookalike.images.samples import CONTEXTS, Scene, simulated_observers
 from lookalike.jobs.combine import combine
 from lookalike.jobs.demo import K, draw_sheet
 from lookalike.jobs.import_judgments import import_judgments
+from lookalike.jobs.queries import Query
 from lookalike.jobs.report import Reported, write_report
-from lookalike.jobs.search_by_model import search_by_model
+from lookalike.jobs.search import Wanted
+from lookalike.jobs.search_by_model import search_collection_by_model
 from lookalike.jobs.simulate import simulated_judgments
 from lookalike.jobs.train_context import ContextChoice, train_contexts, train_global
 from lookalike.judgments.export import write_csv
@@ -89,7 +91,9 @@ def learn(
     report = write_report(
         workspace, folder / "report.html", models=models, source=str(new_answers), on_progress=on_progress
     )
-    found = {context: search_by_model(workspace, query, GATE, K).hits for context, query in queries.items()}
+    asked = [Query(picture) for picture in queries.values()]
+    results = search_collection_by_model(workspace, asked, GATE, Wanted(K))
+    found = {context: result.hits for context, result in zip(queries, results, strict=True)}
     sheet = folder / "gate-sheet.png"
     draw_sheet(sheet, "the gate", queries, found, Collection.open(workspace))
     return Learned(answers, new_answers, report, found, sheet)

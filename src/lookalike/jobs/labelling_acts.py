@@ -91,7 +91,7 @@ class Chosen(Told):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked(Told):
-    """Three candidates were put in order and graded, as CoSIS did (METHODS: a row of ``txt_labels``).
+    """Three candidates were put in order and graded, as the annotators of CoSIS did.
 
     Each two of them are one judgment with their own two grades; the three share a group. Of each pair, a is the one
     that was shown first, not the closer one: so a preference for one side of the page can be measured.

@@ -33,12 +33,7 @@ from lookalike.search.masked import among_rows, page_of
 from lookalike.search.references import combine_references
 from lookalike.similarity.quantizer import QuantizerModel
 
-__all__ = ["search_by_model", "search_collection_by_model"]
-
-
-def search_by_model(workspace: Path, query: Path, model: str, k: int = 10) -> SearchResult:
-    """Search by one picture; see `search_collection_by_model`."""
-    return search_collection_by_model(workspace, [Query(query)], model, Wanted(k))[0]
+__all__ = ["search_collection_by_model"]
 
 
 def search_collection_by_model(

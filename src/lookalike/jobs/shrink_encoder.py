@@ -141,4 +141,4 @@ def _card(source: Path, encoder: OnnxEncoder, precision: str) -> dict[str, Any]:
     """Return the source's card, and what was done to it."""
     beside = source.with_suffix(".json")
     known = read_json(beside) if beside.is_file() else {}
-    return {**known, **encoder.card_entries(), "shrunk": precision}
+    return {**known, **encoder.card.as_json(), "shrunk": precision}

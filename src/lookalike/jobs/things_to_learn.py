@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from lookalike.judgments.pairs import Pairs
 from lookalike.judgments.readers import read_pairs
 from lookalike.reports.view_sheet import ViewRow, view_sheet
 
-__all__ = ["LearnedFrom", "WhatThings", "learned_from", "show_views"]
+__all__ = ["LearnedFrom", "WhatThings", "about_things", "learned_from", "show_views"]
 
 SHEET_ROWS, SHEET_VIEWS = 12, 8
 
@@ -126,6 +127,32 @@ def learned_from(
     if len(pairs) == 0 or len(np.unique(pairs.groups())) < 2:
         raise InputError("all that there is to learn from shows one thing: to tell things apart takes two at least")
     return LearnedFrom(pairs, features, fingerprint, len(usable), copies, rejected)
+
+
+class _Report(Protocol):
+    """What all reports of trainings on things say."""
+
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def images(self) -> int: ...
+    @property
+    def encoders(self) -> tuple[str, ...]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
+def about_things(report: _Report, what: WhatThings, fingerprint: str) -> dict[str, Any]:
+    """Return what stands on the card of every model that learned from things: where it comes from."""
+    return {
+        "learned_from": "pairs",
+        "examples": report.pairs,
+        "images": report.images,
+        "what": {name: value if value is None else str(value) for name, value in asdict(what).items()},
+        "encoders": list(report.encoders),
+        "fingerprint": fingerprint,
+        "settings": report.settings,
+    }
 
 
 def show_views(file: Path, chosen: FeatureSet, what: WhatThings, learned: LearnedFrom, seed: int) -> None:

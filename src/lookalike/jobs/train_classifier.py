@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.images.folder import Rejected
-from lookalike.jobs.things_to_learn import WhatThings, learned_from, show_views
+from lookalike.jobs.things_to_learn import WhatThings, about_things, learned_from, show_views
 from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
 from lookalike.reports.contact_sheet import check_sheet
 from lookalike.similarity.classifier import ClassifierModel
@@ -129,14 +129,8 @@ def _about(
 ) -> dict[str, Any]:
     """Return what stands on the card."""
     return {
-        "learned_from": "pairs",
-        "examples": report.pairs,
-        "images": report.images,
+        **about_things(report, what, fingerprint),
         "classes": report.classes,
-        "what": {name: value if value is None else str(value) for name, value in asdict(what).items()},
-        "encoders": list(report.encoders),
-        "fingerprint": fingerprint,
-        "settings": report.settings,
         "threshold": report.threshold,
         "measured": None,
         "open_set_measured": report.measured,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lookalike.core.runs import record_run
 from lookalike.core.workspace import Workspace
 from lookalike.images.folder import Rejected
 from lookalike.jobs.finding import Finding, measured_finding
-from lookalike.jobs.things_to_learn import WhatThings, learned_from, show_views
+from lookalike.jobs.things_to_learn import WhatThings, about_things, learned_from, show_views
 from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
 from lookalike.reports.contact_sheet import check_sheet
 from lookalike.reports.curves import draw_curves
@@ -190,13 +190,7 @@ def _checked(model: ProjectionModel, what: WhatThings, drawn: Drawn) -> int:
 def _about(report: ContrastiveReport, what: WhatThings, fingerprint: str) -> dict[str, Any]:
     """Return what stands on the card: where the model comes from, and what it came to."""
     return {
-        "learned_from": "pairs",
-        "examples": report.pairs,
-        "images": report.images,
-        "what": {name: value if value is None else str(value) for name, value in asdict(what).items()},
-        "encoders": list(report.encoders),
-        "fingerprint": fingerprint,
-        "settings": report.settings,
+        **about_things(report, what, fingerprint),
         "kept": report.kept,
         "measured": None if report.measured is None else report.measured.as_dict(),
         "history": report.history,

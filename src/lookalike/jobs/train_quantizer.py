@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from lookalike.core.types import Rows, Vectors
 from lookalike.core.workspace import Workspace
 from lookalike.images.folder import Rejected
 from lookalike.jobs.finding import Finding, measured_finding
-from lookalike.jobs.things_to_learn import WhatThings, learned_from
+from lookalike.jobs.things_to_learn import WhatThings, about_things, learned_from
 from lookalike.jobs.training import chosen_features, new_model_file, tell_epochs
 from lookalike.reports.curves import draw_curves
 from lookalike.reports.leaderboard import check_plot
@@ -166,13 +166,7 @@ def _nearest(fitted: SimilarityModel, queries: Vectors, gallery: Vectors) -> Row
 def _about(report: QuantizerReport, what: WhatThings, fingerprint: str) -> dict[str, Any]:
     """Return what stands on the card."""
     return {
-        "learned_from": "pairs",
-        "examples": report.pairs,
-        "images": report.images,
-        "what": {name: value if value is None else str(value) for name, value in asdict(what).items()},
-        "encoders": list(report.encoders),
-        "fingerprint": fingerprint,
-        "settings": report.settings,
+        **about_things(report, what, fingerprint),
         "bits": report.bits,
         "measured": None if report.measured is None else report.measured.as_dict(),
         "history": report.history,

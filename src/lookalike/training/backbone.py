@@ -6,7 +6,7 @@ This module imports torch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -16,7 +16,7 @@ from lookalike.core.errors import EncoderError, InputError
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.tapped import Tapped
 
-__all__ = ["Adapting", "batch_norms", "check_same", "half_precision", "learning_copy", "merged_copy"]
+__all__ = ["Adapting", "batch_norms", "check_same", "freeze_idle", "half_precision", "learning_copy", "merged_copy"]
 
 SAME = 1e-3
 """Relative difference of features under which two ways of computing them are one."""
@@ -97,6 +97,29 @@ def half_precision(precision: str, device: torch.device) -> bool:
     if precision == "half" and not able:
         raise InputError(f"precision=half: this {device.type} does not compute in bfloat16; leave it out")
     return precision == "half" or (able and device.type == "cuda" and precision == "auto")
+
+
+def freeze_idle(network: nn.Module, outputs: Callable[[nn.Module], torch.Tensor]) -> None:
+    """Freeze what no gradient reaches, such as layers after the last tap: several processes wait for every gradient.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Is in the state of use afterwards.
+    outputs : callable
+        Runs the network, and returns one number in which all has its part that is trained.
+
+    Examples
+    --------
+    >>> network = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
+    >>> freeze_idle(network, lambda layers: layers[0](torch.ones(1, 2)).sum())
+    >>> [layer.weight.requires_grad for layer in network]
+    [True, False]
+    """
+    outputs(network.eval()).backward()
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+        parameter.grad = None
 
 
 def check_same(adapted: Tapped, encoder: NetworkEncoder) -> None:

@@ -104,8 +104,8 @@ class Checkpoints:
         tensors, about = _read(self._last)
         if about.get("training") != self._training:
             raise InputError(
-                f"{self._last} is of another training: the network, the judgments or a parameter has changed; begin "
-                "anew with --replace"
+                f"{self._last} is of another training: the network, what it learns from or a parameter has changed; "
+                "begin anew with --replace"
             )
         try:
             stands = json.loads(about["position"])

@@ -19,7 +19,7 @@ from lookalike.encoders.card import NetworkCard
 from lookalike.encoders.name import EncoderName, parse_name
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.tapped import Tapped
-from lookalike.training.backbone import batch_norms, check_same, half_precision, learning_copy, merged_copy
+from lookalike.training.backbone import batch_norms, check_same, freeze_idle, half_precision, learning_copy, merged_copy
 from lookalike.training.matching_settings import MatchingSettings
 
 __all__ = ["Branch", "Joined", "MatchingNetwork", "made_head", "matching_network", "trained_matcher"]
@@ -261,13 +261,10 @@ def _check_sizes(encoders: Sequence[NetworkEncoder]) -> None:
 
 
 def _freeze_idle(network: MatchingNetwork, encoder: NetworkEncoder) -> None:
-    """Freeze what no gradient reaches, such as layers after the last tap: several processes wait for every gradient."""
+    """Freeze what takes no part in what comes out, and note how long that is."""
     height, width = encoder.spec.input_size
     pictures = torch.zeros(2, 3, height, width, device=encoder.device)
-    network.eval()(pictures).square().sum().backward()
-    for parameter in network.parameters():
-        parameter.requires_grad_(parameter.grad is not None)
-        parameter.grad = None
+    freeze_idle(network, lambda run: run(pictures).square().sum())
     if not network.trained():
         raise EncoderError(f"{encoder.spec.name}: nothing that would learn takes part in what comes out")
     with torch.inference_mode():

@@ -24,7 +24,7 @@ from lookalike.losses.distillation import embedding_match, neighbour_match, rela
 from lookalike.training.checkpoints import Checkpoints
 from lookalike.training.distill_settings import DistillSettings
 from lookalike.training.finetune_measures import Preparation
-from lookalike.training.network_loop import train_network
+from lookalike.training.network_loop import train_network, warmed_cosine
 from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
 from lookalike.training.student import Student
@@ -114,6 +114,13 @@ def lesson_loss(
     Returns
     -------
     float tensor ()
+
+    Examples
+    --------
+    >>> from lookalike.training.distill_settings import distill_settings
+    >>> rows = torch.eye(4)
+    >>> float(lesson_loss(rows, [rows], [rows], distill_settings({})))
+    0.0
     """
     count = len(said)
     total = settings.match * sum(map(embedding_match, thought, said)) / count
@@ -144,8 +151,9 @@ def distil(
     ------
     ImageDecodeError, InputError, StorageError
     """
-    task = _Distilling(student, prepare, lessons, settings, processes or Processes(), on_progress)
-    return train_network(task, settings, processes or Processes(), checkpoints, on_epoch, on_progress)
+    processes = processes or Processes()
+    task = _Distilling(student, prepare, lessons, settings, processes, on_progress)
+    return train_network(task, settings, processes, checkpoints, on_epoch, on_progress)
 
 
 class _Distilling:
@@ -194,10 +202,7 @@ class _Distilling:
         return torch.optim.AdamW([group for group in groups if group["params"]], lr=self._settings.learning_rate)
 
     def rate(self, done: int, steps: int) -> float:
-        warmup = round(self._settings.warmup * steps)
-        if done < warmup:
-            return (done + 1) / warmup
-        return (1 + math.cos(math.pi * (done - warmup) / (steps - warmup))) / 2
+        return warmed_cosine(done, steps, self._settings.warmup)
 
     def learning(self, epoch: int) -> None:  # noqa: ARG002
         self.network.train()

@@ -26,7 +26,7 @@ from lookalike.training.matching_measures import Found, ask
 from lookalike.training.matching_objectives import Objective
 from lookalike.training.matching_settings import MatchingSettings
 from lookalike.training.matching_things import MatchingEpoch, PicturedThings, queries_about
-from lookalike.training.network_loop import train_network
+from lookalike.training.network_loop import train_network, warmed_cosine
 from lookalike.training.pictures import PictureReader
 from lookalike.training.processes import Processes
 from lookalike.training.quantizer import rising_factor
@@ -85,11 +85,8 @@ def learning_rate_factor(settings: MatchingSettings, done: int, steps: int) -> f
     >>> [learning_rate_factor(stairs, done, 1000) for done in (0, 199, 200, 300, 400)]
     [0.01, 1.0, 0.1, 0.01, 0.001]
     """
-    warmup = round(settings.warmup * steps)
-    if done < warmup:
-        return (done + 1) / warmup
-    if settings.schedule == "cosine":
-        return (1 + math.cos(math.pi * (done - warmup) / (steps - warmup))) / 2
+    if settings.schedule == "cosine" or done < round(settings.warmup * steps):
+        return warmed_cosine(done, steps, settings.warmup)
     if settings.schedule == "steps":
         return next((factor for start, factor in reversed(settings.rates) if done >= start), 1.0)
     if settings.schedule == "rising":

@@ -30,7 +30,7 @@ from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
 from lookalike.training.threads import share_of_threads
 
-__all__ = ["LoopSettings", "NetworkTask", "train_network"]
+__all__ = ["LoopSettings", "NetworkTask", "train_network", "warmed_cosine"]
 
 
 class LoopSettings(Protocol):
@@ -122,6 +122,27 @@ class NetworkTask(Protocol[Held, Done]):
 
     def told(self, epoch: int, loss: float, held: Held | None) -> Done:
         """Lay out what a pass came to."""
+
+
+def warmed_cosine(done: int, steps: int, warmup: float) -> float:
+    """Return what learning rates are multiplied by: first up, evenly, then along a cosine to 0 at the last step.
+
+    Parameters
+    ----------
+    done, steps : int
+        How many steps were taken, of how many.
+    warmup : float
+        Share of the steps over which rates go up, in [0, 1).
+
+    Examples
+    --------
+    >>> [round(warmed_cosine(done, 100, 0.1), 2) for done in (0, 4, 10, 55, 99)]
+    [0.1, 0.5, 1.0, 0.5, 0.0]
+    """
+    first = round(warmup * steps)
+    if done < first:
+        return (done + 1) / first
+    return (1 + math.cos(math.pi * (done - first) / (steps - first))) / 2
 
 
 def train_network(

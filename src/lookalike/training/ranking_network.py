@@ -26,7 +26,7 @@ from lookalike.encoders.card import NetworkCard
 from lookalike.encoders.name import parse_name
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.tapped import Tapped
-from lookalike.training.backbone import batch_norms, check_same, half_precision, learning_copy, merged_copy
+from lookalike.training.backbone import batch_norms, check_same, freeze_idle, half_precision, learning_copy, merged_copy
 from lookalike.training.finetune_settings import FinetuneSettings
 from lookalike.training.plan import Head
 
@@ -211,12 +211,13 @@ def _forget(network: nn.Module) -> None:
 
 
 def _freeze_idle(network: RankingNetwork, encoder: NetworkEncoder) -> None:
-    """Freeze what no gradient reaches, such as layers after the last tap: several processes wait for every gradient."""
-    height, width = encoder.spec.input_size
-    embeddings, odds, other = network.eval()(torch.zeros(3, 3, height, width, device=encoder.device))
-    (embeddings.square().sum() + odds.sum() + other.sum()).backward()
-    for parameter in network.parameters():
-        parameter.requires_grad_(parameter.grad is not None)
-        parameter.grad = None
+    """Freeze what takes no part in what comes out."""
+    pictures = torch.zeros(3, 3, *encoder.spec.input_size, device=encoder.device)
+
+    def outputs(run: nn.Module) -> torch.Tensor:
+        embeddings, odds, other = run(pictures)
+        return embeddings.square().sum() + odds.sum() + other.sum()
+
+    freeze_idle(network, outputs)
     if not any(parameter.requires_grad for parameter in network.encoder.parameters()):
         raise EncoderError(f"{encoder.spec.name}: nothing that would learn takes part in its features")

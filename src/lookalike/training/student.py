@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from lookalike.encoders.network import NetworkEncoder
 from lookalike.encoders.tapped import Tapped
-from lookalike.training.backbone import half_precision, merged_copy
+from lookalike.training.backbone import freeze_idle, half_precision, merged_copy
 from lookalike.training.distill_settings import DistillSettings
 
 __all__ = ["OUTPUTS", "Outputs", "Student", "student_of"]
@@ -129,10 +129,11 @@ class Outputs(nn.Module):  # type: ignore[misc]
 
 
 def _freeze_idle(student: Student, encoder: NetworkEncoder) -> None:
-    """Freeze what no gradient reaches, such as layers after the last tap: several processes wait for every gradient."""
-    height, width = encoder.spec.input_size
-    vectors, said = student.eval()(torch.zeros(2, 3, height, width, device=encoder.device))
-    (vectors.sum() + sum(one.sum() for one in said)).backward()
-    for parameter in student.parameters():
-        parameter.requires_grad_(parameter.grad is not None)
-        parameter.grad = None
+    """Freeze the layers after the last tap."""
+    pictures = torch.zeros(2, 3, *encoder.spec.input_size, device=encoder.device)
+
+    def outputs(run: nn.Module) -> torch.Tensor:
+        vectors, said = run(pictures)
+        return vectors.sum() + sum(one.sum() for one in said)
+
+    freeze_idle(student, outputs)

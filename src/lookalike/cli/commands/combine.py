@@ -30,30 +30,34 @@ if TYPE_CHECKING:
 KINDS = ("vote", "grid", "mlp", "gate")
 
 
+KindsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="{vote,grid,mlp,gate}...", help="How models are weighed; one way or several."),
+]
+EnsembleNameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Of the ensemble; by default that of its kind.")
+]
+MemberOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        help="A model, or an encoder as it is; may be repeated. By default all models of the workspace.",
+    ),
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the ensemble, such as dim=8; may be repeated."),
+]
+
+
 def combine(
-    kinds: Annotated[
-        list[str],
-        typer.Argument(metavar="{vote,grid,mlp,gate}...", help="How models are weighed; one way or several."),
-    ],
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Of the ensemble; by default that of its kind.")
-    ] = None,
-    member: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--member",
-            metavar="NAME",
-            help="A model, or an encoder as it is; may be repeated. By default all models of the workspace.",
-        ),
-    ] = None,
+    kinds: KindsArgument,
+    name: EnsembleNameOption = None,
+    member: MemberOption = None,
     source: SourceOption = None,
     context: ContextOption = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter of the ensemble, such as dim=8; may be repeated."
-        ),
-    ] = None,
+    set_: ParameterOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of dealing what is held out.")] = 0,
     by: Annotated[
         str,
@@ -72,8 +76,8 @@ def combine(
     """Combine models into an ensemble that knows which of them to trust near which picture.
 
     vote: every model has one vote, everywhere; it cannot search. grid: by how accurate each is around the reference, on
-    a map of two principal coordinates. mlp: by a regression of each model's accuracy. gate: weights that make the
-    answers likeliest, pulled towards equal ones.
+    a map of two principal coordinates. mlp: by a regression of how likely each finds people's votes. gate: weights that
+    make the answers likeliest, pulled towards equal ones.
 
     Members that were fitted on these answers are judged by copies that were not. The ensemble is measured first, on
     answers that neither it nor a member was fitted on; what is kept is then fitted on all of them.

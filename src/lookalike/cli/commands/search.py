@@ -68,12 +68,18 @@ WhereOption = Annotated[
 ]
 
 
+OffsetOption = Annotated[
+    int, typer.Option("--offset", metavar="N", min=0, help="Pass over the N closest: the next page of -k N.")
+]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Also say how much each model counts here, and its share of each distance.")
+]
+
+
 def search(
     query: QueryArgument = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 10,
-    offset: Annotated[
-        int, typer.Option("--offset", metavar="N", min=0, help="Pass over the N closest: the next page of -k N.")
-    ] = 0,
+    offset: OffsetOption = 0,
     where: WhereOption = None,
     like: LikeOption = None,
     unlike: UnlikeOption = None,
@@ -83,10 +89,7 @@ def search(
     ] = None,
     encoder: EncoderOption = None,
     model: ByModelOption = None,
-    explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Also say how much each model counts here, and its share of each distance."),
-    ] = False,
+    explain: ExplainOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
