@@ -2,10 +2,11 @@
 
     python benchmarks/compact_pictures.py --shared FOLDER [--cache FOLDER]
 
-Links are laid into ``compact/pictures`` of the cache: photographs of five collections, as `matching.py` searches them.
-``compact/apart`` takes what is measured: the 1,000 photographs that `matching.py` makes copies of, and every fifth of
-the scenes. Then the command that teaches is printed; the judged pictures (`food-taste`, `material`, `tll`) are kept
-apart too, by their content.
+Links are laid into ``compact/pictures`` of the cache: photographs of five collections, as `matching.py` searches them;
+photographs of small objects and grey ones; the photographs of `food-taste` that carry no judgment; and renderings of
+materials. ``compact/apart`` takes what is measured: the 1,000 photographs that `matching.py` makes copies of, every
+fifth of the scenes, and all photographs of `food-taste` that can carry judgments. Then the command that teaches is
+printed; `material` and `tll` are kept apart too, by their content.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 from pathlib import Path
 
 from _adaptation_sets import default_cache, encoders
+from _rendered_materials import render_materials
 from matching import SEED, linked, photographs
 
 from lookalike.jobs.bench_gallery import gallery_of
@@ -28,13 +30,30 @@ TEACHERS = (
 
 STUDENT = "timm:mobilenetv4_conv_small[blocks.1,blocks.2,blocks.3,blocks.4,size=128]"
 QUERIES = 1000
-JUDGED = ("food-taste", "material", "tll")
+JUDGED = ("material", "tll")
+VARIETY = ("tiny-objects", "scenes-grey")
+FIRST_UNJUDGED = 5000
+"""Photographs of `food-taste` from this number on carry no judgment."""
+
+RENDERED = 2000
 
 
 def measured_scenes(files: dict[str, Path]) -> dict[str, Path]:
     """Return every fifth of the scenes: a nearest neighbour is looked for among them alone."""
     scenes = [name for name in files if name.startswith("scenes/")]
     return {name: files[name] for name in scenes[::5]}
+
+
+def teaching_pictures(shared: Path, cache: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return the pictures to teach with, and the dishes that people judged."""
+    found = photographs(shared)
+    for collection in VARIETY:
+        folder = shared / "data" / collection
+        found |= {f"{collection}/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.jpg"))}
+    dishes = {f"dishes/{path.name}": path for path in sorted((shared / "data" / "food-taste" / "images").iterdir())}
+    judged = {name: path for name, path in dishes.items() if int(path.stem) < FIRST_UNJUDGED}
+    found |= {name: path for name, path in dishes.items() if name not in judged}
+    return found | render_materials(cache / "compact" / "rendered", RENDERED, SEED), judged
 
 
 def main() -> None:
@@ -46,13 +65,15 @@ def main() -> None:
     files = photographs(shared)
     photos = linked(given.cache / "matching" / "gallery", files)
     drawn = gallery_of(photos).draw(QUERIES, SEED)
-    held = {name: files[name] for name in drawn} | measured_scenes(files)
+    pictures, judged = teaching_pictures(shared, given.cache)
+    teaching = linked(given.cache / "compact" / "pictures", pictures)
+    held = {name: files[name] for name in drawn} | measured_scenes(files) | judged
     apart = [linked(given.cache / "compact" / "apart", held), *(shared / "data" / name for name in JUDGED)]
     names = encoders(shared / "weights", given.cache)
-    command = [f"lookalike train distill {photos} --name compact --student '{STUDENT}'"]
+    command = [f"lookalike train distill {teaching} --name compact --student '{STUDENT}'"]
     command += [f"--teacher {names[teacher]}" for teacher in TEACHERS]
     command += [f"--apart {folder}" for folder in apart]
-    print(f"{len(files):,} photographs, {len(held):,} of them kept apart; teach with\n")
+    print(f"{len(pictures):,} pictures, {len(held):,} measured ones kept apart; teach with\n")
     print(" \\\n  ".join(command))
 
 

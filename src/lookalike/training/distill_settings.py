@@ -37,8 +37,12 @@ class DistillSettings:
         Of `neighbours` and of `contrast`.
     epochs, batch : int
         Passes; pictures a step, each in two views, over all processes together.
-    learning_rate, weight_decay : float
-        Of AdamW (Loshchilov and Hutter, 2019).
+    matrix_rate : float
+        Learning rate of convolutions; see `lookalike.training.muon.Muon`.
+    learning_rate : float
+        Of all else, which AdamW learns (Loshchilov and Hutter, 2019).
+    weight_decay : float
+        Of both.
     warmup : float
         Share of all steps over which the learning rate goes up; it then falls along a cosine to 0.
     validation : float
@@ -66,6 +70,7 @@ class DistillSettings:
     temperature: float = 0.1
     epochs: int = 40
     batch: int = 128
+    matrix_rate: float = 0.02
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warmup: float = 0.05
@@ -89,7 +94,7 @@ class DistillSettings:
 CHOICES = {"keep": ("best", "last"), "precision": ("auto", "full", "half")}
 LEAST = {"views": 1, "dim": 2, "hidden": 1, "teacher_dim": 2, "epochs": 1, "batch": 2, "patience": 0, "seed": 0}
 LEAST |= {"match": 0, "relation": 0, "neighbours": 0, "contrast": 0, "weight_decay": 0}
-POSITIVE = ("temperature", "learning_rate", "checkpoint_minutes")
+POSITIVE = ("temperature", "matrix_rate", "learning_rate", "checkpoint_minutes")
 
 
 def distill_settings(given: Mapping[str, Any]) -> DistillSettings:

@@ -24,6 +24,7 @@ from lookalike.losses.distillation import embedding_match, neighbour_match, rela
 from lookalike.training.checkpoints import Checkpoints
 from lookalike.training.distill_settings import DistillSettings
 from lookalike.training.finetune_measures import Preparation
+from lookalike.training.muon import Muon
 from lookalike.training.network_loop import train_network, warmed_cosine
 from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
@@ -194,12 +195,18 @@ class _Distilling:
         pass
 
     def optimiser(self) -> torch.optim.Optimizer:
-        learned = [value for value in self.network.parameters() if value.requires_grad]
+        settings, learned = self._settings, [value for value in self.network.parameters() if value.requires_grad]
+        # Kernels of one channel each, and dense layers, gain nothing from turning; vectors cannot be turned.
+        matrices = [value for value in learned if value.ndim == 4 and value.shape[1] > 1]
+        others = [value for value in learned if not any(value is one for one in matrices)]
         groups = [
-            {"params": [value for value in learned if value.ndim > 1], "weight_decay": self._settings.weight_decay},
-            {"params": [value for value in learned if value.ndim <= 1], "weight_decay": 0.0},
+            {"params": [value for value in others if value.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [value for value in others if value.ndim <= 1], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self._settings.learning_rate)
+        rest = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
+        if not matrices:
+            return rest
+        return Muon(matrices, rest, lr=settings.matrix_rate, weight_decay=settings.weight_decay)
 
     def rate(self, done: int, steps: int) -> float:
         return warmed_cosine(done, steps, self._settings.warmup)

@@ -25,6 +25,7 @@ from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, Progress
 from lookalike.core.types import Pixels, Rows
 from lookalike.training.checkpoints import Checkpoints, Position, Tensors, changing, put_back
+from lookalike.training.kept_memory import kept_memory
 from lookalike.training.pictures import ahead
 from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
@@ -178,7 +179,7 @@ def train_network(
         A checkpoint cannot be written; the one before is whole.
     """
     cuda = [task.device] if task.device.type == "cuda" else []
-    with share_of_threads(), torch.random.fork_rng(devices=cuda):
+    with share_of_threads(), kept_memory(), torch.random.fork_rng(devices=cuda):
         return _Run(task, settings, processes, checkpoints, on_progress).train(on_epoch)
 
 
