@@ -55,11 +55,13 @@ def test_rates_of_both_are_set_in_one_place_and_both_are_remembered() -> None:
     for group in muon.param_groups:
         group["lr"] = 0.0
     muon.step()
-    assert matrix.eq(1).all() and vector.eq(1).all()
+    assert matrix.eq(1).all()
+    assert vector.eq(1).all()
     assert set(muon.state[matrix]) == {"momentum"}
     assert {"exp_avg", "exp_avg_sq", "step"} <= set(muon.state[vector])
     muon.zero_grad()
-    assert matrix.grad is None and vector.grad is None
+    assert matrix.grad is None
+    assert vector.grad is None
 
 
 def test_a_network_learns_faster_than_by_adamw_alone() -> None:

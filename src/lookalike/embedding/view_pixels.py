@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Sequence
@@ -21,9 +22,6 @@ __all__ = ["ViewPixels"]
 
 SPARE = 2**30
 """Bytes that are left free on the disk."""
-
-BLOCK = 512
-"""What `os.stat` counts room in."""
 
 Bytes: TypeAlias = "np.memmap[tuple[int, ...], np.dtype[np.uint8]]"
 
@@ -95,16 +93,24 @@ def _digest(encoder: Encoder, files: Sequence[Path], lenses: Sequence[Lens | Non
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Bytes:
-    """Open a file of bytes, or make it: it takes room as it fills."""
+    """Open a file of bytes, or make it, with all the room that it will take."""
     size = int(np.prod(shape, dtype=np.int64))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = path.exists() and path.stat().st_size == size
-        missing = size - (path.stat().st_blocks * BLOCK if whole else 0)
-        if shutil.disk_usage(path.parent).free < missing + SPARE:
+        if not whole and shutil.disk_usage(path.parent).free < size + SPARE:
             raise StorageError(f"{path}: views need {size / 1e9:.1f} GB of disk: free some, or ask for fewer views")
-        if whole:
-            return np.memmap(path, np.uint8, "r+", shape=shape)
-        return np.memmap(path, np.uint8, "w+", shape=shape)
+        if not whole:
+            _claim(path, size)
+        return np.memmap(path, np.uint8, "r+", shape=shape)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _claim(path: Path, size: int) -> None:
+    """Make a file of zeros whose room is taken: a disk that fills later stops whoever writes into a mapped file."""
+    with path.open("wb") as made:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(made.fileno(), 0, size)
+        else:
+            made.truncate(size)

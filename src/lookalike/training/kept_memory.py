@@ -1,4 +1,4 @@
-"""Memory that a training gives back in every step and takes again in the next: kept meanwhile, where glibc allocates it.
+"""Memory that a training gives back in every step and takes again in the next: kept meanwhile, where there is glibc.
 
 The maps of a batch are large. By default each is taken from the system and given back to it, page by page, which was a
 quarter of the time of a training step on two cores.
