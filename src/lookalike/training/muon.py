@@ -49,7 +49,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     return rows.mT if tall else rows
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not seen by mypy
     """Orthogonal steps for weights that are matrices, and another optimiser for the rest, as one.
 
     Parameters
@@ -89,7 +89,7 @@ class Muon(torch.optim.Optimizer):
         self._rest.state = self.state  # one memory, so that whoever keeps one keeps both
         self.param_groups += rest.param_groups
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Callable[[], Any] | None = None) -> None:
         """Take a step with both.
 
