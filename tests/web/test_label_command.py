@@ -49,7 +49,7 @@ def test_it_prints_the_address_and_opens_it(
     assert "/label?annotator=ann+%26+bob (Ctrl-C to stop)" in out
     assert err == ""
     assert shown == [out.split()[3]]
-    _, labelling, _, host = served[0]
+    _, labelling, _, host, _ = served[0]
     assert (labelling.strategy, labelling.context, host) == ("informative", "", "127.0.0.1")
 
 

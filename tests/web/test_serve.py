@@ -68,17 +68,42 @@ def test_a_host_that_is_not_here_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
-def test_whoever_listens_beyond_this_machine_is_warned(
+def test_whoever_listens_beyond_this_machine_needs_keys(
     host: str, loopback: bool, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Any] = []
     monkeypatch.setattr("lookalike.web.server.run", lambda *given: served.append(given))
-    assert run(["serve", "--host", host, "--port", "0", "--quiet", "--workspace", str(workspace)]) == 0
-    out, err = capsys.readouterr()
+    command = ["serve", "--host", host, "--port", "0", "--quiet", "--workspace", str(workspace)]
+    if not loopback:
+        assert run(command) == 2
+        assert capsys.readouterr().err == (
+            f"lookalike: {host} lets other machines in, and there are no keys: make one with "
+            "`lookalike keys add NAME --role annotator`\n"
+        )
+        assert run(["keys", "add", "ann", "--role", "annotator", "--workspace", str(workspace)]) == 0
+        assert capsys.readouterr().out.startswith("lk-")
+    assert run(command) == 0
+    assert capsys.readouterr().out.startswith("1 images at http://")
     assert len(served) == 1
-    assert out.startswith("1 images at http://")
-    assert ("there is no authentication yet" in err) != loopback
-    assert len(err.splitlines()) == (0 if loopback else 1)
+    assert (served[0][-1] is None) == loopback
+    assert run([*command, "--keys"]) == (2 if loopback else 0)
+
+
+def test_keys_by_command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = ["--workspace", str(workspace)]
+    assert run(["keys", "list", *there]) == 0
+    assert capsys.readouterr().out == "no keys yet: lookalike keys add NAME --role reader makes one\n"
+    assert run(["keys", "add", "bob", "--role", "king", *there]) == 2
+    assert "king" in capsys.readouterr().err
+    assert run(["keys", "add", "bob", "--json", *there]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["name"], made["role"]) == ("bob", "reader")
+    assert run(["keys", "list", *there]) == 0
+    listed = capsys.readouterr().out
+    assert listed.startswith("bob  reader, since 20")
+    assert made["key"] not in listed
+    assert run(["keys", "revoke", "bob", *there]) == 0
+    assert run(["keys", "revoke", "bob", *there]) == 2
 
 
 def test_addresses() -> None:

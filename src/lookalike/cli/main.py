@@ -28,6 +28,7 @@ from lookalike.cli.commands import (
     import_,
     index,
     judgments,
+    keys,
     label,
     match,
     models,
@@ -81,6 +82,7 @@ app.add_typer(train.app, name="train")
 reproduce.app.command("matching")(reproduce_matching.matching)
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(judgments.app, name="judgments")
+app.add_typer(keys.app, name="keys")
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(features.app, name="features")
 

@@ -18,46 +18,64 @@ if TYPE_CHECKING:
 
     from lookalike.jobs.labelling import Labelling
 
-__all__ = ["HostOption", "PortOption", "open_browser", "serve_workspace"]
+__all__ = ["HostOption", "KeysOption", "PortOption", "open_browser", "serve_workspace"]
 
 HostOption = Annotated[
-    str, typer.Option("--host", metavar="H", help="Where to listen; 0.0.0.0 lets other machines in.")
+    str, typer.Option("--host", metavar="H", help="Where to listen; 0.0.0.0 lets other machines in, with a key.")
 ]
 PortOption = Annotated[
     int, typer.Option("--port", metavar="P", min=0, max=65535, help="The port; 0 takes any that is free.")
 ]
+KeysOption = Annotated[
+    bool, typer.Option("--keys", help="Ask for keys on this machine too, as behind a server with TLS.")
+]
 
 
 def serve_workspace(
-    workspace: Path, labelling: Labelling, host: str, port: int, console: Console, page: str = "", browser: bool = False
+    workspace: Path,
+    labelling: Labelling,
+    host: str,
+    port: int,
+    ask: bool,
+    console: Console,
+    page: str = "",
+    browser: bool = False,
 ) -> None:
     """Serve until Ctrl-C.
 
     Parameters
     ----------
+    ask : bool
+        Whether to ask for keys even where only this machine can connect.
     page : str
         What follows the address of the server.
     browser : bool
         Whether to show it there.
+
+    Raises
+    ------
+    InputError
+        There are no keys, and they are asked for, or other machines could reach the server.
     """
+    from lookalike.core.errors import InputError
+    from lookalike.jobs.keys import KeyRing
     from lookalike.jobs.live import LiveCollection
     from lookalike.web import server
 
     with server.listen(host, port) as listener:
+        keys = None if server.is_loopback(listener) and not ask else KeyRing(workspace)
+        if keys is not None and not len(keys):
+            why = "--keys was given" if ask else f"{host} lets other machines in"
+            raise InputError(f"{why}, and there are no keys: make one with `lookalike keys add NAME --role annotator`")
         with console.progress() as on_progress:
             live = LiveCollection(workspace, on_progress)
         url = server.url_of(listener) + page
-        if not server.is_loopback(listener):
-            sys.stderr.write(
-                f"lookalike: warning: whoever can reach {url} can search, see and label this collection: "
-                "there is no authentication yet\n"
-            )
         images = len(live)
         console.result({"url": url, "images": images}, lambda screen: _show(screen, url, images))
         sys.stdout.flush()
         if browser:
             open_browser(url)
-        server.run(live, labelling, listener, host)
+        server.run(live, labelling, listener, host, keys)
 
 
 def open_browser(url: str) -> None:

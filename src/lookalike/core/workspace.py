@@ -94,6 +94,11 @@ class Workspace:
         return self.path / "judgments.sqlite"
 
     @property
+    def keys_file(self) -> Path:
+        """Hashes of the keys that open a server."""
+        return self.path / "keys.json"
+
+    @property
     def config_file(self) -> Path:
         """The configuration."""
         return self.path / "workspace.json"

@@ -42,6 +42,9 @@ __all__ = ["STUDENT", "train_distilled"]
 STUDENT = "plain:small[stages.1,stages.2,stages.3,top]"
 """Who learns, unless told otherwise; it needs no library but torch."""
 
+FREE = {"epochs", "cooldown", "patience", "checkpoint_minutes"}
+"""Parameters that may be others when a training goes on."""
+
 
 def train_distilled(
     workspace: Path,
@@ -221,8 +224,8 @@ def _dealt(count: int, settings: DistillSettings) -> tuple[Rows, Rows]:
 def _identity(
     student: NetworkEncoder, teachers: Mapping[str, str], settings: DistillSettings, pictures: MatchingPictures
 ) -> str:
-    """Return a hash of all that decides the steps of a training."""
-    chosen = {key: value for key, value in settings.as_dict().items() if key not in {"patience", "checkpoint_minutes"}}
+    """Return a hash of all that decides the steps of a training, but for its end."""
+    chosen = {key: value for key, value in settings.as_dict().items() if key not in FREE}
     prints = [student.spec.fingerprint, *teachers.values()]
     made_of = (prints, chosen, settings.looks.as_json(), pictures.ids)
     return hashlib.sha256(repr(made_of).encode("utf-8", "surrogateescape")).hexdigest()

@@ -43,8 +43,9 @@ class DistillSettings:
         Of all else, which AdamW learns (Loshchilov and Hutter, 2019).
     weight_decay : float
         Of both.
-    warmup : float
-        Share of all steps over which the learning rate goes up; it then falls along a cosine to 0.
+    warmup, cooldown : float
+        Passes over which learning rates go up at first, and down to 0 at the end. Between they stay: a training that
+        was cut off can go on with more passes, or with as few as it takes to cool down.
     validation : float
         Share of the pictures that are held out, in [0, 1).
     patience : int
@@ -73,7 +74,8 @@ class DistillSettings:
     matrix_rate: float = 0.02
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    warmup: float = 0.05
+    warmup: float = 1.0
+    cooldown: float = 8.0
     validation: float = 0.03
     patience: int = 0
     keep: Literal["best", "last"] = "last"
@@ -94,6 +96,7 @@ class DistillSettings:
 CHOICES = {"keep": ("best", "last"), "precision": ("auto", "full", "half")}
 LEAST = {"views": 1, "dim": 2, "hidden": 1, "teacher_dim": 2, "epochs": 1, "batch": 2, "patience": 0, "seed": 0}
 LEAST |= {"match": 0, "relation": 0, "neighbours": 0, "contrast": 0, "weight_decay": 0}
+LEAST |= {"warmup": 0, "cooldown": 0}
 POSITIVE = ("temperature", "matrix_rate", "learning_rate", "checkpoint_minutes")
 
 
@@ -135,9 +138,8 @@ def _check(made: DistillSettings) -> None:
     for name in POSITIVE:
         if not getattr(made, name) > 0:
             raise InputError(f"{name} is above 0, not {getattr(made, name)}")
-    for name in ("warmup", "validation"):
-        if not 0 <= getattr(made, name) < 1:
-            raise InputError(f"{name} is at least 0 and below 1, not {getattr(made, name)}")
+    if not 0 <= made.validation < 1:
+        raise InputError(f"validation is at least 0 and below 1, not {made.validation}")
     if not made.match and not made.relation and not made.neighbours:
         raise InputError("nothing is learned from the teachers: give match, relation or neighbours a weight")
     if made.keep == "best" and not made.validation:

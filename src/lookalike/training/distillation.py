@@ -25,7 +25,7 @@ from lookalike.training.checkpoints import Checkpoints
 from lookalike.training.distill_settings import DistillSettings
 from lookalike.training.finetune_measures import Preparation
 from lookalike.training.muon import Muon
-from lookalike.training.network_loop import train_network, warmed_cosine
+from lookalike.training.network_loop import plateau, train_network
 from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
 from lookalike.training.student import Student
@@ -209,7 +209,8 @@ class _Distilling:
         return Muon(matrices, rest, lr=settings.matrix_rate, weight_decay=settings.weight_decay)
 
     def rate(self, done: int, steps: int) -> float:
-        return warmed_cosine(done, steps, self._settings.warmup)
+        each = steps / self._settings.epochs
+        return plateau(done, steps, self._settings.warmup * each, self._settings.cooldown * each)
 
     def learning(self, epoch: int) -> None:  # noqa: ARG002
         self.network.train()

@@ -31,7 +31,7 @@ from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
 from lookalike.training.threads import share_of_threads
 
-__all__ = ["LoopSettings", "NetworkTask", "train_network", "warmed_cosine"]
+__all__ = ["LoopSettings", "NetworkTask", "plateau", "train_network", "warmed_cosine"]
 
 
 class LoopSettings(Protocol):
@@ -144,6 +144,30 @@ def warmed_cosine(done: int, steps: int, warmup: float) -> float:
     if done < first:
         return (done + 1) / first
     return (1 + math.cos(math.pi * (done - first) / (steps - first))) / 2
+
+
+def plateau(done: int, steps: int, rise: float, fall: float) -> float:
+    """Return what learning rates are multiplied by: first up, evenly, then 1, and at the end down to 0.
+
+    The end is steep at first, ``1 - sqrt(x)``. Until it begins, a training knows nothing of its end: it can be made
+    longer. Hägele et al., *Scaling laws and compute-optimal training beyond fixed training durations* (2024).
+
+    Parameters
+    ----------
+    done, steps : int
+        How many steps were taken, of how many.
+    rise, fall : float
+        Over how many steps rates go up, and down.
+
+    Examples
+    --------
+    >>> [round(plateau(done, 100, 10, 20), 2) for done in (0, 4, 10, 79, 85, 99)]
+    [0.1, 0.5, 1.0, 1.0, 0.5, 0.03]
+    """
+    up = (done + 1) / rise if done + 1 < rise else 1.0
+    left = steps - done
+    down = 1 - math.sqrt(1 - left / fall) if left < fall else 1.0
+    return min(up, down)
 
 
 def train_network(

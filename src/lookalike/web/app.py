@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,20 +10,25 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from lookalike import __version__
+from lookalike.jobs.keys import KeyRing
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
+from lookalike.web.doors import Doors
 from lookalike.web.errors import add_error_handlers
 from lookalike.web.guard import Guard
-from lookalike.web.routes import compare, health, images, label, search
+from lookalike.web.routes import compare, health, images, label, search, session
 from lookalike.web.running import Turns
 
 __all__ = ["API", "create_app"]
 
 API = "/api/v1"
+PAGES = ("label", "signin")
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(live: LiveCollection, labelling: Labelling, hosts: Collection[str] | None = None) -> FastAPI:
+def create_app(
+    live: LiveCollection, labelling: Labelling, hosts: Collection[str] | None = None, keys: KeyRing | None = None
+) -> FastAPI:
     """Make the application that serves a collection, and takes people's answers about it.
 
     Parameters
@@ -34,6 +39,8 @@ def create_app(live: LiveCollection, labelling: Labelling, hosts: Collection[str
         Of the same workspace.
     hosts : collection of str, optional
         Names to answer to, see `Guard`; without it, any.
+    keys : KeyRing, optional
+        Who may do what, see `lookalike.web.doors.Doors`; without it, everybody everything.
 
     Examples
     --------
@@ -51,15 +58,19 @@ def create_app(live: LiveCollection, labelling: Labelling, hosts: Collection[str
     )
     app.state.live = live
     app.state.labelling = labelling
+    app.state.keys = keys
     app.state.turns = Turns(live.lanes)
-    for route in (search, compare, images, label, health):
+    for route in (search, compare, images, label, health, session):
         app.include_router(route.router, prefix=API)
     add_error_handlers(app)
-    app.add_api_route("/label", _label_page, include_in_schema=False)
+    for page in PAGES:
+        app.add_api_route(f"/{page}", _page(page), include_in_schema=False)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
-    app.add_middleware(Guard, hosts=hosts)
+    if keys is not None:
+        app.add_middleware(Doors, keys=keys)
+    app.add_middleware(Guard, hosts=hosts)  # the last one added is the first that a request meets
     return app
 
 
-def _label_page() -> FileResponse:
-    return FileResponse(STATIC / "label.html")
+def _page(name: str) -> Callable[[], FileResponse]:
+    return lambda: FileResponse(STATIC / f"{name}.html")

@@ -1,7 +1,7 @@
 """What every request must pass, and what every response carries, whichever route it belongs to.
 
-There is no authentication yet, so a server on this machine must not become a way in for other web sites: a page of
-another site may neither read through a name that it has pointed here (DNS rebinding: the host is checked), nor post
+A server on this machine asks for no key, so it must not become a way in for other web sites: a page of another site may
+neither read through a name that it has pointed here (DNS rebinding: the host is checked), nor post
 (the origin is checked), nor embed pictures (the resource policy says so).
 """
 

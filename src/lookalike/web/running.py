@@ -1,4 +1,4 @@
-"""What routes share: the collection, its labelling, and turns for the work that fills a core."""
+"""What routes share: the collection, its labelling, its keys, and turns for the work that fills a core."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from lookalike.jobs.keys import KeyRing
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 
-__all__ = ["Labels", "Live", "Turns", "Work"]
+__all__ = ["Keys", "Labels", "Live", "Turns", "Work"]
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +56,12 @@ def _labels(request: Request) -> Labelling:
     return labelling
 
 
+def _keys(request: Request) -> KeyRing | None:
+    keys: KeyRing | None = request.app.state.keys
+    return keys
+
+
+Keys = Annotated[KeyRing | None, Depends(_keys)]
 Labels = Annotated[Labelling, Depends(_labels)]
 Live = Annotated[LiveCollection, Depends(_live)]
 Work = Annotated[Turns, Depends(_turns)]

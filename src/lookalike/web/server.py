@@ -11,6 +11,7 @@ import socket
 import uvicorn
 
 from lookalike.core.errors import InputError
+from lookalike.jobs.keys import KeyRing
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 from lookalike.web.app import create_app
@@ -76,11 +77,14 @@ def is_loopback(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def run(live: LiveCollection, labelling: Labelling, listener: socket.socket, host: str) -> None:
+def run(
+    live: LiveCollection, labelling: Labelling, listener: socket.socket, host: str, keys: KeyRing | None = None
+) -> None:
     """Serve until Ctrl-C, or until the system asks to stop; requests that are running are answered first."""
-    hosts = {host, "localhost", "127.0.0.1", "::1"} if is_loopback(listener) else None
+    # Where a key is asked for, no other site can use a name that it points here; and a proxy may have any name.
+    hosts = {host, "localhost", "127.0.0.1", "::1"} if keys is None else None
     config = uvicorn.Config(
-        create_app(live, labelling, hosts),
+        create_app(live, labelling, hosts, keys),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -16,7 +16,7 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
-from lookalike.cli.serving import HostOption, PortOption, serve_workspace
+from lookalike.cli.serving import HostOption, KeysOption, PortOption, serve_workspace
 
 
 def label(
@@ -37,6 +37,7 @@ def label(
     ] = "",
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
+    keys: KeysOption = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
@@ -53,4 +54,4 @@ def label(
     work_offline(offline)
     page = "/label" + (f"?{urlencode({'annotator': annotator})}" if annotator else "")
     labelling = Labelling(workspace, strategy, context)
-    serve_workspace(workspace, labelling, host, port, Console(json, quiet), page, browser=browser and not json)
+    serve_workspace(workspace, labelling, host, port, keys, Console(json, quiet), page, browser=browser and not json)

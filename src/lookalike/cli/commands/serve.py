@@ -11,12 +11,13 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
-from lookalike.cli.serving import HostOption, PortOption, serve_workspace
+from lookalike.cli.serving import HostOption, KeysOption, PortOption, serve_workspace
 
 
 def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
+    keys: KeysOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -29,4 +30,4 @@ def serve(
     from lookalike.jobs.labelling import Labelling
 
     work_offline(offline)
-    serve_workspace(workspace, Labelling(workspace), host, port, Console(json, quiet))
+    serve_workspace(workspace, Labelling(workspace), host, port, keys, Console(json, quiet))

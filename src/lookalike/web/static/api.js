@@ -19,9 +19,21 @@ async function answer(path, options) {
     throw new Refused("The server does not answer. Is lookalike still running?");
   }
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401 && path !== "/session") signIn();
   if (!response.ok) throw new Refused(body.error ?? `The server answered ${response.status}.`, response.status);
   return body;
 }
+
+/** Go and ask for a key; the page comes back afterwards. */
+function signIn() {
+  const here = location.pathname + location.search + location.hash;
+  location.assign(`/signin?${new URLSearchParams({ next: here })}`);
+}
+
+/** Whether the server wants keys, and who is signed in. */
+export const session = () => answer("/session");
+
+export const signOut = () => answer("/session", { method: "DELETE" });
 
 export const health = () => answer("/health");
 

@@ -5,6 +5,7 @@ import { post } from "./api.js";
 
 const WAITING = "lookalike.waiting.";
 const REFUSED = "lookalike.refused.";
+const PASSES = new Set([401, 403, 408, 429]);
 const BATCH = 100;
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 20000;
@@ -94,8 +95,9 @@ async function deliver(batch) {
     offline = false;
     report();
   } catch (error) {
-    // The server's trouble passes; what it refuses it will always refuse. One that is wrong must not keep the others back.
-    if (!(error.status >= 400 && error.status < 500)) throw error;
+    // The server's trouble passes, and so does a key that is missing; what else it refuses it will always refuse. One that
+    // is wrong must not keep the others back.
+    if (!(error.status >= 400 && error.status < 500) || PASSES.has(error.status)) throw error;
     if (batch.length === 1) setAside(...batch[0], error.message);
     else for (const one of batch) await deliver([one]);
   }
