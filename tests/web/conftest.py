@@ -1,10 +1,12 @@
 """A real server on a free port of this machine, in a thread, over a small collection."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ import uvicorn
 from PIL import Image
 
 from lookalike.embedding.collection import Collection
+from lookalike.jobs.keys import KeyRing, Role, add_key
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 from lookalike.web.app import create_app
@@ -47,6 +50,52 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Pat
             yield Site(photos, collection, client)
         server.should_exit = True
         thread.join(10)
+
+
+@dataclass
+class Closed:
+    """A running server that wants keys."""
+
+    workspace: Path
+    url: str
+    secrets: dict[str, str]
+
+    def ask(self, method: str, path: str, who: str | None = None, **given: Any) -> httpx.Response:
+        headers = {} if who is None else {"Authorization": f"Bearer {self.secrets.get(who, who)}"}
+        headers |= given.pop("headers", {})
+        return httpx.request(method, self.url + path, headers=headers, trust_env=False, timeout=20, **given)
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Path]) -> Iterator[Closed]:
+    photos = tmp_path_factory.mktemp("doors") / "photos"
+    for number in range(6):
+        make_photo(photos / f"{number:02}.jpg", number)
+    collection = Collection.create(photos.parent / ".lookalike", photos)
+    collection.sync()
+    path = collection.workspace.path
+    secrets = {role.name.lower(): add_key(path, role.name.lower(), role) for role in Role}
+    with listen("127.0.0.1", 0) as listener:
+        app = create_app(LiveCollection(path), Labelling(path), None, KeyRing(path))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield Closed(path, url_of(listener), secrets)
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: install the extra dev")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as session:
+        launched = session.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
 
 
 def until(ready: Callable[[], bool], seconds: float = 4.0) -> bool:

@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from lookalike.embedding.collection import Collection
-from lookalike.jobs.keys import KeyRing, Role, add_key, revoke_key
-from lookalike.jobs.labelling import Labelling
-from lookalike.jobs.live import LiveCollection
-from lookalike.web.app import create_app
+from lookalike.jobs.keys import Role, add_key, revoke_key
 from lookalike.web.doors import COOKIE, needed
-from lookalike.web.server import listen, url_of
 
 
-@dataclass
-class Closed:
-    """A running server that wants keys."""
-
-    workspace: Path
-    url: str
-    secrets: dict[str, str]
-
-    def ask(self, method: str, path: str, who: str | None = None, **given: Any) -> httpx.Response:
-        headers = {} if who is None else {"Authorization": f"Bearer {self.secrets.get(who, who)}"}
-        headers |= given.pop("headers", {})
-        return httpx.request(method, self.url + path, headers=headers, trust_env=False, timeout=20, **given)
-
-
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Path]) -> Iterator[Closed]:
-    photos = tmp_path_factory.mktemp("doors") / "photos"
-    for number in range(6):
-        make_photo(photos / f"{number:02}.jpg", number)
-    collection = Collection.create(photos.parent / ".lookalike", photos)
-    collection.sync()
-    path = collection.workspace.path
-    secrets = {role.name.lower(): add_key(path, role.name.lower(), role) for role in Role}
-    with listen("127.0.0.1", 0) as listener:
-        app = create_app(LiveCollection(path), Labelling(path), None, KeyRing(path))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield Closed(path, url_of(listener), secrets)
-        server.should_exit = True
-        thread.join(10)
-
-
-def test_every_path_of_the_api_wants_a_key(closed: Closed) -> None:
+def test_every_path_of_the_api_wants_a_key(closed: Any) -> None:
     paths = closed.ask("GET", "/api/v1/openapi.json", "reader").json()["paths"]
     assert len(paths) > 8
     for path, methods in paths.items():
@@ -67,7 +24,7 @@ def test_every_path_of_the_api_wants_a_key(closed: Closed) -> None:
             assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
-def test_pages_hold_nothing_and_are_open(closed: Closed) -> None:
+def test_pages_hold_nothing_and_are_open(closed: Any) -> None:
     for path in ("/", "/label", "/signin", "/style.css", "/api/v1/health"):
         assert closed.ask("GET", path).status_code == 200
 
@@ -84,19 +41,19 @@ def test_pages_hold_nothing_and_are_open(closed: Closed) -> None:
         ("lk-guessed", "/api/v1/images", 401),
     ],
 )
-def test_roles(closed: Closed, who: str, path: str, status: int) -> None:
+def test_roles(closed: Any, who: str, path: str, status: int) -> None:
     assert closed.ask("GET", path, who).status_code == status
 
 
 @pytest.mark.parametrize("path", ["//api/v1/images", "/api/v1/../v1/images", "/API/v1/images", "/api%2fv1/images"])
-def test_no_other_spelling_of_a_path_gets_in(closed: Closed, path: str) -> None:
+def test_no_other_spelling_of_a_path_gets_in(closed: Any, path: str) -> None:
     with httpx.Client(trust_env=False) as client:
         request = client.build_request("GET", closed.url)
         request.url = request.url.copy_with(raw_path=path.encode())
         assert client.send(request).status_code in (401, 404)
 
 
-def test_a_browser_signs_in_and_out(closed: Closed) -> None:
+def test_a_browser_signs_in_and_out(closed: Any) -> None:
     here = {"Origin": closed.url}
     with httpx.Client(base_url=closed.url, trust_env=False, timeout=20) as browser:
         assert browser.get("/api/v1/session").json() == {"keys_wanted": True, "name": None, "role": None}
@@ -115,7 +72,7 @@ def test_a_browser_signs_in_and_out(closed: Closed) -> None:
         assert browser.get("/api/v1/images").status_code == 401
 
 
-def test_a_key_that_is_taken_back_is_refused_at_once(closed: Closed) -> None:
+def test_a_key_that_is_taken_back_is_refused_at_once(closed: Any) -> None:
     secret = add_key(closed.workspace, "guest", Role.READER)
     assert closed.ask("GET", "/api/v1/images", secret).status_code == 200
     revoke_key(closed.workspace, "guest")
@@ -124,7 +81,7 @@ def test_a_key_that_is_taken_back_is_refused_at_once(closed: Closed) -> None:
     assert refused.json() == {"error": "this key does not open this server, or not any more"}
 
 
-def test_nobody_gets_in_by_a_damaged_file(closed: Closed) -> None:
+def test_nobody_gets_in_by_a_damaged_file(closed: Any) -> None:
     file = closed.workspace / "keys.json"
     whole = file.read_bytes()
     try:
@@ -136,7 +93,7 @@ def test_nobody_gets_in_by_a_damaged_file(closed: Closed) -> None:
         file.write_bytes(whole)
 
 
-def test_odd_cookies_open_nothing(closed: Closed) -> None:
+def test_odd_cookies_open_nothing(closed: Any) -> None:
     for cookie in (f"{COOKIE}=", f"{COOKIE}", "\x7f=;;=", f"other={closed.secrets['admin']}"):
         assert closed.ask("GET", "/api/v1/images", headers={"Cookie": cookie}).status_code == 401
 

@@ -1,6 +1,5 @@
 """The labelling page in a real browser: the journey of an annotator, a lost network, the time to the next question."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,21 +8,6 @@ import pytest
 
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: install the extra dev")
-
-if CHROMIUM is None:
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as session:
-        launched = session.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
