@@ -79,6 +79,57 @@ def test_k_out_of_range_is_422(site: Any, k: object) -> None:
     )
 
 
+def test_pages_of_a_search_go_on_where_the_last_one_ended(site: Any) -> None:
+    asked = {"image": "b/05.jpg", "k": 13}
+    whole = site.client.post(f"{API}/search", json=asked).json()["results"]
+    pages = [
+        site.client.post(f"{API}/search", json={**asked, "k": 4, "offset": offset}).json()["results"]
+        for offset in (0, 4, 8, 12, 16)
+    ]
+    assert [hit for page in pages for hit in page] == whole
+    assert pages[-1] == []
+
+
+def test_a_filter_holds_for_every_hit(site: Any) -> None:
+    asked = {"image": "b/05.jpg", "k": 13, "where": "folder = 'a'"}
+    found = site.client.post(f"{API}/search", json=asked).json()["results"]
+    assert sorted(hit["image"] for hit in found) == [f"a/{number:02}.jpg" for number in range(0, 12, 2)]
+    assert site.client.post(f"{API}/search", data=asked).json()["results"] == found
+    line = refused(site.client.post(f"{API}/search", json={**asked, "where": "colour = 'red'"}), 422)
+    assert "colour" in line
+
+
+def test_like_these_and_not_those(site: Any) -> None:
+    asked = {"image": "b/05.jpg", "like": ["a/02.jpg"], "unlike": ["a/04.jpg"], "k": 13}
+    found = site.client.post(f"{API}/search", json=asked).json()["results"]
+    like, unlike = ([site.photos / path for path in paths] for paths in (["b/05.jpg", "a/02.jpg"], ["a/04.jpg"]))
+    expected = site.collection.search_like(like, unlike, 13)
+    assert [hit["image"] for hit in found] == [hit.image for hit in expected]
+    assert [hit["distance"] for hit in found] == pytest.approx([hit.distance for hit in expected], abs=1e-4)
+    parts = [("image", (None, "b/05.jpg")), ("like", (None, "a/02.jpg")), ("unlike", (None, "a/04.jpg"))]
+    by_form = site.client.post(f"{API}/search", files=[*parts, ("k", (None, "13"))]).json()["results"]
+    assert by_form == found
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"like": "a/02.jpg"}, "like: give paths of images of the collection"),
+        ({"unlike": [3]}, "unlike: give paths of images of the collection"),
+        ({"like": ["a/02.jpg"] * 21}, "like: at most 20 images, not 21"),
+        ({"where": 7}, "where is a text, such as: width > 1000 and folder = 'x'"),
+        ({"offset": -1}, "offset must be a whole number from 0 to 10000, not -1"),
+    ],
+)
+def test_what_more_is_asked_is_checked(site: Any, more: dict[str, Any], line: str) -> None:
+    assert line in refused(site.client.post(f"{API}/search", json={"image": "b/05.jpg", **more}), 422)
+
+
+def test_further_pictures_must_be_of_the_collection(site: Any) -> None:
+    body = {"image": "b/05.jpg", "unlike": ["a/99.jpg"]}
+    assert "a/99.jpg" in refused(site.client.post(f"{API}/search", json=body), 404)
+
+
 @pytest.mark.parametrize("content", [b"", b"Dear diary,", jpeg((9, 9, 9))[:150], b"\xff\xd8\xff" + bytes(300)])
 def test_an_unreadable_upload_is_422_and_named(site: Any, content: bytes) -> None:
     response = site.client.post(f"{API}/search", files={"image": ("torn.jpg", content)})
@@ -219,7 +270,7 @@ def test_health_and_the_schema(site: Any) -> None:
     health = site.client.get(f"{API}/health").json()
     assert (health["status"], health["images"], health["encoder"]) == ("ok", 13, "classic")
     schema = site.client.get(f"{API}/openapi.json").json()
-    paths = {f"{API}/{name}" for name in ("search", "compare", "images", "thumbnails/{image}", "health")}
+    paths = {f"{API}/{name}" for name in ("search", "compare", "images", "thumbnails/{image}", "health", "session")}
     paths |= {
         f"{API}/label/{name}"
         for name in ("questions", "answers", "undo", "progress", "judgments.csv", "pictures/{image}")

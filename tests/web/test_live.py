@@ -59,12 +59,12 @@ def test_it_follows_new_images_removed_images_and_another_encoder(
     collection.sync()
     assert live.images("c/023.jpg", 5) == (["new.jpg"], 24)
     assert live.thumbnail("a/000.jpg") is None
-    assert live.search_image("a/000.jpg", 3) is None
+    with pytest.raises(module.NotHeldError, match=r"holds no image a/000\.jpg"):
+        live.search(["a/000.jpg"], k=3)
     name = f"onnx:{network}"
     Collection.open(collection.workspace.path, name).sync()
     collection.workspace.configure(WorkspaceConfig(str(photos), name))
-    hits = live.search_image("new.jpg", 3)
-    assert hits is not None
+    hits = live.search(["new.jpg"], k=3)
     assert hits[0].image == "new.jpg"
     assert live.encoder == name
 
@@ -109,7 +109,7 @@ def test_a_workspace_without_images_can_be_served_and_says_what_is_missing(tmp_p
     live = LiveCollection(Collection.create(tmp_path / "empty", tmp_path).workspace.path)
     assert (len(live), live.images("", 10)) == (0, ([], 0))
     with pytest.raises(InputError, match="has no images yet"):
-        live.search(module.Upload("red.png", _png()), 3)
+        live.search([module.Upload("red.png", _png())], k=3)
 
 
 def _png() -> bytes:

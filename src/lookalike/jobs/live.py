@@ -7,21 +7,23 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from lookalike.core.errors import ImageDecodeError, LookalikeError, WorkspaceError
+from lookalike.core.errors import ImageDecodeError, InputError, LookalikeError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Vectors
 from lookalike.core.workspace import Workspace, WorkspaceConfig
 from lookalike.embedding.collection import Collection, Hit
 from lookalike.embedding.encoder import Encoder, load_encoder
 from lookalike.jobs.compare import Comparison, compare_vectors
+from lookalike.search.references import AGAINST, combine_references
 from lookalike.search.store import ImageTable, vector_column
 
-__all__ = ["Hit", "LiveCollection", "Upload"]
+__all__ = ["Hit", "LiveCollection", "NotHeldError", "Upload"]
 
 CHECK_SECONDS = 0.5
 """How long an answer may be given without looking whether the table has changed."""
@@ -41,6 +43,10 @@ class Upload:
 
     name: str
     content: bytes
+
+
+class NotHeldError(InputError):
+    """The collection holds no image of that path."""
 
 
 class LiveCollection:
@@ -72,10 +78,8 @@ class LiveCollection:
     ...     Image.new("RGB", (64, 64), colour).save(photos / f"{name}.png")
     >>> _ = Collection.create(photos / ".lookalike", root=photos).sync()
     >>> live = LiveCollection(photos / ".lookalike")
-    >>> [hit.image for hit in live.search_image("red.png", k=2)]
+    >>> [hit.image for hit in live.search(["red.png"], k=2)]
     ['red.png', 'rose.png']
-    >>> live.search_image("green.png", k=2) is None
-    True
     """
 
     def __init__(self, workspace: Path, on_progress: OnProgress = silent) -> None:
@@ -99,24 +103,42 @@ class LiveCollection:
         """How many pictures are worth encoding at once."""
         return self._view.encoder.lanes
 
-    def search(self, picture: Upload, k: int) -> list[Hit]:
-        """Find the `k` images closest to a picture, closest first.
+    def search(
+        self,
+        like: Sequence[Upload | str],
+        unlike: Sequence[Upload | str] = (),
+        k: int = 10,
+        where: str | None = None,
+        offset: int = 0,
+    ) -> list[Hit]:
+        """Find the `k` images that look like some pictures, and not like others, closest first.
+
+        Parameters
+        ----------
+        like, unlike : sequence of Upload or str
+            Pictures, or paths of images of the collection, which find themselves.
+        k : int
+        where : str, optional
+            Only images that fit this filter (`lookalike.search.filters.Filter`).
+        offset : int
+            How many of the closest are passed over.
 
         Raises
         ------
+        NotHeldError
+            The collection holds no image of a path.
         ImageDecodeError
-            The picture cannot be read; the error carries its name.
+            A picture cannot be read; the error carries its name.
         InputError
-            `k` is below 1, or the collection has no images.
+            Nothing is liked, the pictures cancel each other out, the filter is not understood, `k` is below 1, `offset`
+            below 0, or the collection has no images.
         """
         view = self._current()
-        return view.listed(view.collection.nearest(_vector(view.encoder, picture)[None], k)[0])
-
-    def search_image(self, image: str, k: int) -> list[Hit] | None:
-        """Find the `k` images closest to one of the collection, itself included; None where there is no such image."""
-        view = self._current()
-        row = view.table.rows(view.column, [image]).get(image) if view.holds(image) else None
-        return None if row is None else view.listed(view.collection.nearest(row.vector[None], k)[0])
+        vectors = np.stack([view.vector(one) for one in (*like, *unlike)])
+        if len(vectors) > 1:
+            ones = np.ones((len(vectors), 1))
+            vectors = combine_references([vectors], ones, len(like), AGAINST)[0][0]
+        return view.listed(view.collection.nearest(vectors, k, where, offset)[0])
 
     def compare(self, reference: Upload, a: Upload, b: Upload) -> Comparison:
         """Say which of two pictures is closer to a reference.
@@ -184,6 +206,15 @@ class _View:
     lists: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LISTS_KEPT))
     kept: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def vector(self, picture: Upload | str) -> Vectors:
+        """Return the unit vector of a picture, or of an image that is held."""
+        if isinstance(picture, Upload):
+            return _vector(self.encoder, picture)
+        row = self.table.rows(self.column, [picture]).get(picture) if self.holds(picture) else None
+        if row is None:
+            raise NotHeldError(f"the collection holds no image {picture}")
+        return row.vector
 
     def holds(self, image: str) -> bool:
         place = bisect_left(self.paths, image)

@@ -52,11 +52,11 @@ async def json_of(request: Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def form_of(request: Request, images: int) -> AsyncIterator[FormData]:
-    """Read a form that may hold up to so many images, or refuse with 413 or 400; files go when the block ends."""
+async def form_of(request: Request, images: int, fields: int = 8) -> AsyncIterator[FormData]:
+    """Read a form of up to so many images and fields, or refuse with 413 or 400; files go when the block ends."""
     multipart = _content_type(request) == "multipart/form-data"
     limited = _within(request, MAX_TEXT_BYTES + (images * MAX_IMAGE_BYTES if multipart else 0))
-    async with limited.form(max_files=images, max_fields=8) as form:
+    async with limited.form(max_files=images, max_fields=fields) as form:
         yield form
 
 

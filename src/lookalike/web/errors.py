@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from lookalike.core.errors import InputError, LookalikeError
+from lookalike.jobs.live import NotHeldError
 from lookalike.web.guard import HEADERS
 
 __all__ = ["FAILURES", "Failure", "add_error_handlers"]
@@ -60,6 +61,8 @@ async def _not_valid(_: Request, error: Exception) -> JSONResponse:
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
     """Blame the request for what it gave, and the server for its disk."""
+    if isinstance(error, NotHeldError):
+        return _failure(404, str(error))
     return _failure(422 if isinstance(error, InputError) else 503, str(error))
 
 

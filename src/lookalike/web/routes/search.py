@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,12 @@ from lookalike.web.running import Live, Work
 __all__ = ["router"]
 
 MAX_K, DEFAULT_K = 200, 10
+MAX_OFFSET = 10_000
+MAX_REFERENCES = 20
+"""Further pictures in each direction."""
+
+FIELDS = 8
+"""Of a form, beside those pictures."""
 
 router = APIRouter()
 
@@ -38,15 +45,26 @@ class SearchAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What was asked: a picture, or the path of an image of the collection."""
+    """What was asked: pictures, or paths of images of the collection."""
 
-    image: UploadFile | str
+    like: Sequence[UploadFile | str]
+    unlike: Sequence[str]
     k: int
+    where: str | None
+    offset: int
 
 
 def _schema(image: dict[str, Any]) -> dict[str, Any]:
-    k = {"type": "integer", "minimum": 1, "maximum": MAX_K, "default": DEFAULT_K}
-    return {"schema": {"type": "object", "required": ["image"], "properties": {"image": image, "k": k}}}
+    paths = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_REFERENCES}
+    properties = {
+        "image": image,
+        "like": {**paths, "description": "Paths of further images that the answer should look like"},
+        "unlike": {**paths, "description": "Paths of images that it should not look like"},
+        "where": {"type": "string", "description": "Only images that fit, such as: width > 1000 and folder = 'x'"},
+        "k": {"type": "integer", "minimum": 1, "maximum": MAX_K, "default": DEFAULT_K},
+        "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
+    }
+    return {"schema": {"type": "object", "required": ["image"], "properties": properties}}
 
 
 _UPLOAD = {"type": "string", "format": "binary", "description": "A picture, at most 64 MB; or the path of an image"}
@@ -64,38 +82,60 @@ _BODY = {
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
 async def search(request: Request, live: Live, work: Work) -> SearchAnswer:
-    """Find the images closest to a picture, or to an image of the collection, which is then the first found."""
+    """Find the images closest to a picture, or to an image of the collection, which is then the first found.
+
+    Several pictures are searched for by one direction: like these, not like those.
+    """
     if is_json(request):
-        body = await json_of(request)
-        return await _answer(_Query(_path(body.get("image")), _k(body.get("k", DEFAULT_K))), live, work)
-    async with form_of(request, images=1) as form:
-        image = form.get("image")
-        given = upload_of(form, "image") if isinstance(image, UploadFile) else _path(image)
-        return await _answer(_Query(given, _k(form.get("k", DEFAULT_K))), live, work)
+        return await _answer(_query(await json_of(request)), live, work)
+    async with form_of(request, images=1, fields=FIELDS + 2 * MAX_REFERENCES) as form:
+        given = {**form, "like": form.getlist("like"), "unlike": form.getlist("unlike")}
+        if isinstance(given.get("image"), UploadFile):
+            given["image"] = upload_of(form, "image")
+        return await _answer(_query(given), live, work)
 
 
 async def _answer(query: _Query, live: LiveCollection, work: Work) -> SearchAnswer:
-    if isinstance(query.image, UploadFile):
-        upload = query.image
-        hits: list[Hit] | None = await work.run(lambda: live.search(read_upload(upload), query.k))
-        name = upload.filename or "the picture"
-    else:
-        name = query.image
-        hits = await work.run(lambda: live.search_image(name, query.k))
-    if hits is None:
-        raise HTTPException(404, f"the collection holds no image {name}")
+    def find() -> list[Hit]:
+        like = [one if isinstance(one, str) else read_upload(one) for one in query.like]
+        return live.search(like, query.unlike, query.k, query.where, query.offset)
+
+    hits = await work.run(find)
+    first = query.like[0]
+    name = first if isinstance(first, str) else first.filename or "the picture"
     found = [Found(image=hit.image, distance=hit.distance, similarity=hit.similarity) for hit in hits]
     return SearchAnswer(query=name, results=found)
 
 
-def _path(image: object) -> str:
-    if not isinstance(image, str) or not image:
+def _query(given: Mapping[str, object]) -> _Query:
+    """Check what was asked, or refuse with 422."""
+    image = given.get("image")
+    if not isinstance(image, UploadFile) and (not isinstance(image, str) or not image):
         raise HTTPException(422, "image: upload a picture, or give the path of an image of the collection")
-    return image
+    where = given.get("where") or None
+    if where is not None and not isinstance(where, str):
+        raise HTTPException(422, "where is a text, such as: width > 1000 and folder = 'x'")
+    return _Query(
+        like=[image, *_paths(given, "like")],
+        unlike=_paths(given, "unlike"),
+        k=_whole(given, "k", DEFAULT_K, 1, MAX_K),
+        where=where,
+        offset=_whole(given, "offset", 0, 0, MAX_OFFSET),
+    )
 
 
-def _k(given: object) -> int:
-    k = int(given) if isinstance(given, str) and given.isdecimal() and len(given) < 9 else given
-    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MAX_K:
-        raise HTTPException(422, f"k must be a whole number from 1 to {MAX_K}, not {str(given)[:40]}")
-    return k
+def _paths(given: Mapping[str, object], name: str) -> list[str]:
+    found = given.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
+        raise HTTPException(422, f"{name}: give paths of images of the collection")
+    if len(found) > MAX_REFERENCES:
+        raise HTTPException(422, f"{name}: at most {MAX_REFERENCES} images, not {len(found)}")
+    return found
+
+
+def _whole(given: Mapping[str, object], name: str, default: int, least: int, most: int) -> int:
+    value = given.get(name, default)
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 9 else value
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+        raise HTTPException(422, f"{name} must be a whole number from {least} to {most}, not {str(value)[:40]}")
+    return number

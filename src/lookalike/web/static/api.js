@@ -40,12 +40,16 @@ export const health = () => answer("/health");
 export const images = (after, limit) =>
   answer(`/images?${new URLSearchParams({ after, limit })}`);
 
-/** `image` is a File, or the path of an image of the collection. */
-export function search(image, k, signal) {
+/** `image` is a File, or the path of an image of the collection; `like` and `unlike` are further paths. */
+export function search({ image, like, unlike, where }, k, offset, signal) {
   const form = new FormData();
   if (image instanceof Blob) form.append("image", image, image.name || "pasted picture");
   else form.append("image", image);
+  like.forEach((path) => form.append("like", path));
+  unlike.forEach((path) => form.append("unlike", path));
+  if (where) form.append("where", where);
   form.append("k", k);
+  form.append("offset", offset);
   return answer("/search", { method: "POST", body: form, signal });
 }
 

@@ -3,22 +3,34 @@
 import * as api from "./api.js";
 import { grid, tiles } from "./grid.js";
 import { intake } from "./intake.js";
+import { taste } from "./taste.js";
 
 const PAGE = 60;
 const LARGEST = 64 * 2 ** 20;
 const REFRESH = 5000;
+const DEEPEST = 10000; // further down the server does not look
+const MOST = 20;
 
 const at = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const uploads = new Map(); // by the number in the history entry; gone with the page
 let running = new AbortController();
 let total = null;
+let offset = 0; // how many of the closest were asked for
 
-/** What the history entry asks for: null, {image: path} or {image: File}. */
+/** What the history entry asks for: null, or {image: path or File, like: [path], unlike: [path], where}. */
 function asked() {
-  const upload = uploads.get(history.state?.upload);
-  if (upload) return { image: upload };
-  const image = new URLSearchParams(location.search).get("image");
-  return image ? { image } : null;
+  const address = new URLSearchParams(location.search);
+  const image = uploads.get(history.state?.upload) ?? address.get("image");
+  if (!image) return null;
+  return { image, like: address.getAll("like"), unlike: address.getAll("unlike"), where: address.get("where") ?? "" };
+}
+
+/** The address of a question; an upload has none of its own. */
+function addressOf({ image, like, unlike, where }) {
+  const parts = [...like.map((path) => ["like", path]), ...unlike.map((path) => ["unlike", path])];
+  if (typeof image === "string") parts.unshift(["image", image]);
+  if (where) parts.push(["where", where]);
+  return parts.length ? `/?${new URLSearchParams(parts)}` : "/";
 }
 
 function go(address, state = {}) {
@@ -26,6 +38,9 @@ function go(address, state = {}) {
   history.pushState(state, "", address);
   return show(0);
 }
+
+/** Ask the same with something changed. */
+const change = (part) => go(addressOf({ ...asked(), ...part }), { upload: history.state?.upload });
 
 function take(file) {
   if (file.size > LARGEST) return refuse("That file is larger than 64 MB.");
@@ -48,12 +63,13 @@ async function show(scroll) {
   document.body.classList.add("busy");
   at.status.textContent = query ? "Searching" : "";
   try {
-    await (query ? results(query.image, signal) : start(signal));
+    await (query ? results(query, signal) : start(signal));
     if (!signal.aborted) scrollTo(0, scroll);
   } catch (error) {
     if (signal.aborted) return;
     at.grid.replaceChildren();
-    at.heading.parentElement.hidden = true;
+    at.heading.textContent = "";
+    at.heading.parentElement.hidden = !query; // what was asked wrongly can be mended there
     refuse(error instanceof api.Refused ? error.message : `Something went wrong: ${error.message}`);
   } finally {
     if (!signal.aborted) {
@@ -63,20 +79,40 @@ async function show(scroll) {
   }
 }
 
-async function results(image, signal) {
-  const path = typeof image === "string" ? image : null;
-  const k = Number(at.count.value);
-  layOut("results", path ?? (image.name || "pasted picture"));
-  picture(path === null ? URL.createObjectURL(image) : api.thumbnail(path));
-  // An image of the collection finds itself first: it is on show already, so ask for one more.
-  const found = await api.search(image, path === null ? k : Math.min(k + 1, 200), signal);
-  const hits = found.results.filter((hit) => hit.image !== path).slice(0, k);
-  const items = await tiles(hits);
+async function results(query, signal) {
+  const path = typeof query.image === "string" ? query.image : null;
+  layOut("results", path ?? (query.image.name || "pasted picture"));
+  picture(path === null ? URL.createObjectURL(query.image) : api.thumbnail(path));
+  at.where.value = query.where;
+  taste(at.taste, query, change);
+  at.grid.replaceChildren();
+  offset = 0;
+  await further(query, signal);
   if (signal.aborted) return;
-  at.grid.replaceChildren(...items);
-  at.heading.textContent = hits.length === 1 ? "The closest image" : `The ${hits.length} closest images`;
-  at.legend.hidden = false;
+  at.legend.hidden = !at.grid.children.length;
   at.title.focus({ preventScroll: true });
+}
+
+/** Add the next closest images. */
+async function further(query, signal) {
+  const found = await api.search(query, PAGE, offset, signal);
+  // What is asked for is on show already.
+  const shown = new Set([query.image, ...query.like, ...query.unlike]);
+  const items = await tiles(found.results.filter((hit) => !shown.has(hit.image)), { choose: (way, image) => choose(way, image) });
+  if (signal.aborted) return;
+  offset += found.results.length;
+  at.grid.append(...items);
+  at.more.hidden = found.results.length < PAGE || offset >= DEEPEST;
+  at.heading.textContent = at.grid.children.length ? "The closest images" : "No image fits";
+}
+
+/** Like this too, or not like this: what the last answer has taught the one who looks. */
+function choose(way, image) {
+  const query = asked();
+  const without = (paths) => paths.filter((path) => path !== image);
+  const [like, unlike] = [without(query.like), without(query.unlike)];
+  if (Math.max(like.length, unlike.length) >= MOST) return refuse(`At most ${MOST} images each way.`);
+  change(way === "like" ? { like: [...like, image], unlike } : { like, unlike: [...unlike, image] });
 }
 
 async function start(signal) {
@@ -87,12 +123,14 @@ async function start(signal) {
 
 async function more() {
   const { signal } = running;
+  const query = asked();
   const last = at.grid.querySelector("li:last-child a")?.dataset.image ?? "";
   at.more.disabled = true;
   try {
-    await page(await api.images(last, PAGE), signal, (items) => at.grid.append(...items));
+    if (query) await further(query, signal);
+    else await page(await api.images(last, PAGE), signal, (items) => at.grid.append(...items));
   } catch (error) {
-    refuse(error.message);
+    if (!signal.aborted) refuse(error.message);
   } finally {
     at.more.disabled = false;
   }
@@ -115,7 +153,8 @@ function layOut(view, name) {
   at.title.textContent = results ? "Looks like" : "Find what looks alike";
   at.name.textContent = name;
   at.heading.textContent = results ? "Searching…" : "Or start from the collection";
-  at.shown.hidden = !results;
+  at.shown.hidden = at.narrow.hidden = !results;
+  at.taste.hidden = true;
   at.heading.parentElement.hidden = false;
   at.legend.hidden = at.more.hidden = at.empty.hidden = true;
 }
@@ -132,7 +171,8 @@ async function watch() {
   if (document.visibilityState === "visible") {
     try {
       const { images, encoder } = await api.health();
-      at.served.textContent = `${images.toLocaleString("en")} ${images === 1 ? "image" : "images"} · ${encoder}`;
+      at.served.textContent = `${images.toLocaleString("en")} ${images === 1 ? "image" : "images"} · ${encoder.split("/").at(-1)}`;
+      at.served.title = encoder;
       // The first images of an empty collection appear by themselves; later ones when they are looked for.
       if (total === 0 && images > 0 && !asked()) show(0);
       total = images;
@@ -155,7 +195,10 @@ document.addEventListener("click", (event) => {
   go(link.getAttribute("href"));
 });
 at.more.addEventListener("click", more);
-at.count.addEventListener("change", () => asked() && show(scrollY));
+at.narrow.addEventListener("submit", (event) => {
+  event.preventDefault();
+  change({ where: at.where.value.trim() });
+});
 addEventListener("popstate", (event) => show(event.state?.scroll ?? 0));
 new IntersectionObserver(([seen]) => seen.isIntersecting && !at.more.disabled && more(), { rootMargin: "600px" })
   .observe(at.more);

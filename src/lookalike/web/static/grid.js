@@ -5,9 +5,12 @@ import { justified } from "./rows.js";
 
 const shapes = new WeakMap();
 
-/** Make tiles for `{image, distance?}`; resolves once every picture has its shape, so that nothing jumps. */
-export function tiles(entries) {
-  return Promise.all(entries.map(tile));
+/**
+ * Make tiles for `{image, distance?}`; resolves once every picture has its shape, so that nothing jumps. With
+ * `choose("like" | "unlike", image)` each has two buttons for it.
+ */
+export function tiles(entries, { choose } = {}) {
+  return Promise.all(entries.map((entry) => tile(entry, choose)));
 }
 
 /** Keep a grid justified, whatever comes into it and however wide it is; let the arrow keys walk through it. */
@@ -28,7 +31,7 @@ export function grid(list) {
   list.addEventListener("keydown", walk);
 }
 
-async function tile({ image, distance }) {
+async function tile({ image, distance }, choose) {
   const item = document.createElement("li");
   const link = document.createElement("a");
   const picture = document.createElement("img");
@@ -46,10 +49,25 @@ async function tile({ image, distance }) {
   }
   link.append(picture, caption);
   item.append(link);
+  if (choose) {
+    item.append(button("like", "+", `Like ${image}, too`, () => choose("like", image)));
+    item.append(button("unlike", "\u2212", `Not like ${image}`, () => choose("unlike", image)));
+  }
   // A thumbnail that does not come (its image was removed just now) leaves an empty square.
   await picture.decode().catch(() => {});
   if (picture.naturalWidth) shapes.set(item, picture.naturalWidth / picture.naturalHeight);
   return item;
+}
+
+function button(way, sign, says, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = `choice ${way}`;
+  made.textContent = sign;
+  made.title = says;
+  made.setAttribute("aria-label", says);
+  made.addEventListener("click", act);
+  return made;
 }
 
 function named(name, text) {
