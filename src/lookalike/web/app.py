@@ -16,6 +16,7 @@ from lookalike.jobs.live import LiveCollection
 from lookalike.web.doors import Doors
 from lookalike.web.errors import add_error_handlers
 from lookalike.web.guard import Guard
+from lookalike.web.limits import Limits
 from lookalike.web.routes import compare, health, images, label, search, session
 from lookalike.web.running import Turns
 
@@ -67,6 +68,7 @@ def create_app(
         app.add_api_route(f"/{page}", _page(page), include_in_schema=False)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     if keys is not None:
+        app.add_middleware(Limits)
         app.add_middleware(Doors, keys=keys)
     app.add_middleware(Guard, hosts=hosts)  # the last one added is the first that a request meets
     return app

@@ -16,9 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lookalike.core.errors import LookalikeError
 from lookalike.jobs.keys import KeyRing, Role
 
-__all__ = ["COOKIE", "Doors", "needed"]
+__all__ = ["COOKIE", "HOLDER", "Doors", "needed", "secret_of"]
 
 COOKIE = "lookalike_key"
+HOLDER = "lookalike.holder"
+"""Where a request's scope says whose key it came with."""
+
 OPEN = ("/api/v1/health", "/api/v1/session")
 DOORS = (("/api/v1/label/", Role.ANNOTATOR), ("/api/", Role.READER), ("/metrics", Role.READER))
 READING = {"GET", "HEAD"}
@@ -56,10 +59,17 @@ class Doors:
             await self.app(scope, receive, send)
             return
         role = needed(scope["path"])
-        refused = None if role is None else await self._refused(Headers(scope=scope), scope["method"], role)
-        await (refused or self.app)(scope, receive, send)
+        if role is None:
+            await self.app(scope, receive, send)
+            return
+        found = await self._holder(Headers(scope=scope), scope["method"], role)
+        if isinstance(found, str):
+            await self.app({**scope, HOLDER: found}, receive, send)
+        else:
+            await found(scope, receive, send)
 
-    async def _refused(self, headers: Headers, method: str, role: Role) -> JSONResponse | None:
+    async def _holder(self, headers: Headers, method: str, role: Role) -> str | JSONResponse:
+        """Return whose key it is, or why nobody gets in."""
         secret, by_cookie = secret_of(headers)
         if secret is None:
             return _refusal(401, "this server wants a key: send it as 'Authorization: Bearer KEY', or sign in")
@@ -73,7 +83,7 @@ class Doors:
             return _refusal(403, "a browser that is signed in must say which page a request comes from")
         if key.role < role:
             return _refusal(403, f"the key of {key.name} is that of a {key.role.name.lower()}: this wants {_a(role)}")
-        return None
+        return key.name
 
 
 def secret_of(headers: Headers) -> tuple[str | None, bool]:
