@@ -17,6 +17,7 @@ from lookalike.web.doors import Doors
 from lookalike.web.errors import add_error_handlers
 from lookalike.web.guard import Guard
 from lookalike.web.limits import Limits
+from lookalike.web.metrics import Metrics, Observed
 from lookalike.web.routes import compare, health, images, label, search, session
 from lookalike.web.running import Turns
 
@@ -66,11 +67,14 @@ def create_app(
     add_error_handlers(app)
     for page in PAGES:
         app.add_api_route(f"/{page}", _page(page), include_in_schema=False)
-    app.mount("/", StaticFiles(directory=STATIC, html=True))
     if keys is not None:
         app.add_middleware(Limits)
         app.add_middleware(Doors, keys=keys)
-    app.add_middleware(Guard, hosts=hosts)  # the last one added is the first that a request meets
+    metrics = Metrics(lambda: len(live))
+    app.add_api_route("/metrics", metrics.page, include_in_schema=False)
+    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Observed, metrics=metrics, prefix=API)  # the last one added is the first that a request meets
     return app
 
 

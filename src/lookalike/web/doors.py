@@ -64,7 +64,8 @@ class Doors:
             return
         found = await self._holder(Headers(scope=scope), scope["method"], role)
         if isinstance(found, str):
-            await self.app({**scope, HOLDER: found}, receive, send)
+            scope[HOLDER] = found
+            await self.app(scope, receive, send)
         else:
             await found(scope, receive, send)
 
