@@ -8,8 +8,10 @@ from lookalike.cli.options import (
     JsonOption,
     OfflineOption,
     QuietOption,
+    ReadOnlyOption,
     WorkspaceOption,
     work_offline,
+    work_read_only,
 )
 from lookalike.cli.serving import HostOption, PortOption, serve_workspace
 
@@ -18,6 +20,7 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    read_only: ReadOnlyOption = False,
     offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -29,4 +32,5 @@ def serve(
     from lookalike.jobs.labelling import Labelling
 
     work_offline(offline)
+    work_read_only(read_only)
     serve_workspace(workspace, Labelling(workspace), host, port, Console(json, quiet))
