@@ -130,7 +130,7 @@ class ObjectStore:
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """A local S3 server on a free port."""
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
-        pytest.skip('needs a local S3 server: pip install "moto[s3,server]"')
+        pytest.skip('needs a local S3 server: pip install "moto[s3]" flask flask-cors')
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from lookalike.core.errors import InputError, StorageError
 from lookalike.core.object_store import connect, storage
 from lookalike.core.types import Rows
+from lookalike.search.commits import KEY, commit
 from lookalike.search.fused import FusedLayout, HalfVectors
 from lookalike.search.fused_directions import keep_layout, kept_layout
-from lookalike.search.store import KEY, commit
 
 __all__ = ["FusedRows", "FusedTable", "Stamps"]
 

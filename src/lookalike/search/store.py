@@ -13,8 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,14 +24,12 @@ import pyarrow as pa
 from lookalike.core.errors import StorageError
 from lookalike.core.object_store import address_of, connect, storage
 from lookalike.core.types import Vectors
+from lookalike.search.commits import KEY, commit
 
-__all__ = ["KEY", "ImageRow", "ImageTable", "StoredImage", "commit", "vector_column"]
+__all__ = ["ImageRow", "ImageTable", "StoredImage", "vector_column"]
 
 NAME = "images"
 FORMAT = "1"
-KEY = {"lance-schema:unenforced-primary-key": "true"}
-"""Metadata of the column whose values stand once in a table."""
-TRIES = 20
 
 BASE_FIELDS = (
     pa.field("path", pa.string(), nullable=False, metadata=KEY),
@@ -367,26 +364,6 @@ class ImageTable:
             merge.execute(table.cast(schema))
 
         commit("cannot write images", self._table, write)
-
-
-def commit(doing: str, table: Any, write: Callable[[], object]) -> None:
-    """Write to a LanceDB table; where that met the commits of others too often, wait a little and write again.
-
-    Raises
-    ------
-    StorageError
-        It cannot be written; the message begins with `doing`.
-    """
-    for number in range(TRIES):
-        with storage(doing):
-            try:
-                write()
-                return
-            except (OSError, RuntimeError, ValueError) as error:
-                if "conflict" not in str(error).lower() or number == TRIES - 1:
-                    raise
-            time.sleep(secrets.randbelow(100) * (number + 1) / 1000)
-            table.checkout_latest()
 
 
 def _arrow(column: str, rows: Sequence[ImageRow]) -> pa.Table:
