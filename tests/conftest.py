@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
-from collections.abc import Callable
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +110,52 @@ def make_photo() -> Callable[..., Path]:
 def network(tmp_path: Path) -> Path:
     """A small ONNX network with its card."""
     return write_network(tmp_path / "nets" / "small.onnx")
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A local S3 server, and what reaches it by the environment."""
+
+    url: str
+    trap: Path
+
+    def bucket(self) -> str:
+        """Make an empty bucket and return its name."""
+        name = f"bucket-{secrets.token_hex(4)}"
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT")):
+            return name
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A local S3 server on a free port."""
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+        pytest.skip('needs a local S3 server: pip install "moto[s3]" flask flask-cors')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = ObjectStore(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("s3") / "trap")
+    command = [sys.executable, str(Path(__file__).with_name("s3_server.py")), str(port), str(store.trap)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                assert process.poll() is None, "the S3 server has ended"
+                time.sleep(0.2)
+            yield store
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def s3(s3_server: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The address of an empty bucket; the environment of this test, and of its processes, has the server and a key."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-key-of-tests")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret-of-tests")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("LOOKALIKE_DATA", str(tmp_path / "this-machine"))
+    return f"s3://{s3_server.bucket()}"

@@ -22,17 +22,26 @@ __all__ = [
     "PairFormatOption",
     "PairImagesOption",
     "QuietOption",
+    "ReadOnlyOption",
     "SourceOption",
     "WorkspaceOption",
     "check_one",
     "parameters_of",
     "work_offline",
+    "work_read_only",
 ]
 
 DEFAULT_WORKSPACE = Path(".lookalike")
 
 WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", metavar="DIR", help="The folder that holds the collection.")
+    Path,
+    typer.Option("--workspace", metavar="DIR", help="The folder that holds the collection, or s3://bucket/prefix."),
+]
+ReadOnlyOption = Annotated[
+    bool,
+    typer.Option(
+        "--read-only", help="Never write to the collection: a search replica. LOOKALIKE_READ_ONLY=1 does the same."
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
@@ -111,3 +120,14 @@ def work_offline(offline: bool) -> None:
     """
     if offline:
         os.environ["LOOKALIKE_OFFLINE"] = "1"
+
+
+def work_read_only(read_only: bool) -> None:
+    """Keep this process from writing to collections, if `read_only`; never the other way round.
+
+    Examples
+    --------
+    >>> work_read_only(False)
+    """
+    if read_only:
+        os.environ["LOOKALIKE_READ_ONLY"] = "1"

@@ -1,14 +1,22 @@
-"""The workspace: the folder ``.lookalike/`` that holds a collection, judgments, models and reports."""
+"""The workspace: the folder ``.lookalike/`` that holds a collection, judgments, models and reports.
+
+A collection may also be at an address, ``s3://bucket/prefix``: then the database of its tables and its settings are
+there, and all else is in a folder on this machine (`lookalike.core.object_store.local_half`).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.files import read_json, write_json
+from lookalike.core.object_store import address_of, local_half
+from lookalike.core.shared_settings import make_settings, read_settings, write_settings
 
 __all__ = ["DEFAULT_ENCODER", "Workspace", "WorkspaceConfig"]
 
@@ -46,8 +54,20 @@ class Workspace:
 
     Parameters
     ----------
+    place : Path or str
+        The folder itself, usually ``.lookalike``; or the address of the collection.
+    read_only : bool
+        Whether writing to the collection is refused. ``LOOKALIKE_READ_ONLY=1`` in the environment does the same.
+
+    Attributes
+    ----------
     path : Path
-        The folder itself, usually ``.lookalike``.
+        The folder of what is kept on this machine.
+    place : str
+        Of the collection, as people know it: the folder, or the address.
+    address : str or None
+        Where the collection is not in the folder.
+    read_only : bool
 
     Examples
     --------
@@ -60,13 +80,16 @@ class Workspace:
     'classic'
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Path | str, read_only: bool = False) -> None:
+        self.address = address_of(place)
+        self.path = Path(place) if self.address is None else local_half(self.address)
+        self.place = self.address or str(self.path)
+        self.read_only = read_only or os.environ.get("LOOKALIKE_READ_ONLY", "0") not in ("", "0")
 
     @property
     def collection_uri(self) -> str:
         """Where the collection's table is."""
-        return str(self.path / "collection")
+        return self.address or str(self.path / "collection")
 
     @property
     def index_folder(self) -> Path:
@@ -104,8 +127,8 @@ class Workspace:
         return self.path / "workspace.json"
 
     def exists(self) -> bool:
-        """Whether this folder is a workspace."""
-        return self.config_file.is_file()
+        """Whether this folder is a workspace, or the address has a collection."""
+        return self.config_file.is_file() if self.address is None else read_settings(self.address) is not None
 
     def config(self) -> WorkspaceConfig:
         """Read the configuration.
@@ -115,12 +138,13 @@ class Workspace:
         WorkspaceError
             There is no workspace here, or its configuration cannot be used.
         """
-        if not self.exists():
-            raise WorkspaceError(f"there is no workspace at {self.path}: run `lookalike index PHOTOS` first")
         try:
-            raw = read_json(self.config_file)
+            raw = self._settings()
+            if raw is None:
+                where = "workspace" if self.address is None else "collection"
+                raise WorkspaceError(f"there is no {where} at {self.place}: run `lookalike index PHOTOS` first")
             if raw["format"] != FORMAT:
-                raise WorkspaceError(f"{self.path} has format {raw['format']}, this version reads {FORMAT}")
+                raise WorkspaceError(f"{self.place} has format {raw['format']}, this version reads {FORMAT}")
             encoders = tuple(str(name) for name in raw["encoders"])
             return WorkspaceConfig(str(raw["root"]), str(raw["encoder"]), encoders)
         except (InputError, KeyError, TypeError, OSError) as error:
@@ -129,27 +153,59 @@ class Workspace:
             ) from error
 
     def configure(self, config: WorkspaceConfig) -> None:
-        """Write the configuration, making the folder if needed."""
-        write_json(self.config_file, {"format": FORMAT, **asdict(config)})
+        """Write the configuration, making the folder if needed.
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace is read-only, or another process has just made a collection at the address.
+        StorageError
+            It cannot be written.
+        """
+        self.check_writable()
+        settings = {"format": FORMAT, **asdict(config), "encoders": list(config.encoders)}
+        if self.address is None:
+            write_json(self.config_file, settings)
+        elif (before := read_settings(self.address)) is None:
+            make_settings(self.address, settings)
+        elif before != settings:
+            write_settings(self.address, settings)
+
+    def check_writable(self) -> None:
+        """Raise a `WorkspaceError` where the collection was opened to be read alone."""
+        if self.read_only:
+            raise WorkspaceError(
+                f"{self.place} is open read-only, and this would write to it: open it without read_only, "
+                "--read-only and LOOKALIKE_READ_ONLY"
+            )
+
+    def _settings(self) -> Any:
+        if self.address is not None:
+            return read_settings(self.address)
+        return read_json(self.config_file) if self.exists() else None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the workspace for writing; a killed process lets go by itself.
 
+        At an address this keeps apart the processes of this machine alone; machines are kept apart by the commits of
+        the tables.
+
         Raises
         ------
         WorkspaceError
-            Another process holds it.
+            Another process holds it, or it is read-only.
         """
         from filelock import FileLock, Timeout
 
+        self.check_writable()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / "write.lock", timeout=0)
             lock.acquire()
         except Timeout:
             raise WorkspaceError(
-                f"another lookalike is writing to {self.path}: wait for it, or use --workspace"
+                f"another lookalike is writing to {self.place}: wait for it, or use --workspace"
             ) from None
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,9 @@ __all__ = ["Collection", "Hit", "IndexReport", "create_or_open"]
 
 
 class Collection(SearchedImages):
-    """Images and their vectors in a workspace folder, and vectors made elsewhere.
+    """Images and their vectors in a workspace folder or an object store, and vectors made elsewhere.
 
-    Use `create` or `open`.
+    Use `create` or `open`. A search sees all that was written before it, by whomever.
 
     Examples
     --------
@@ -58,51 +58,68 @@ class Collection(SearchedImages):
 
     @classmethod
     def create(cls, uri: str | Path, root: str | Path | None = None, encoder: str = DEFAULT_ENCODER) -> Collection:
-        """Make an empty collection in the workspace folder `uri`, for the images under `root`.
+        """Make an empty collection for the images under `root`.
 
         Without `root` it is one of vectors that are made elsewhere; it has no encoder then.
+
+        Parameters
+        ----------
+        uri : path or str
+            The workspace folder, or the address of an object store, ``s3://bucket/prefix``: server and key come from
+            the environment (`lookalike.core.object_store`).
+        root : path, optional
+            The folder of photographs.
+        encoder : str
+            What to encode with.
 
         Raises
         ------
         WorkspaceError
             There is a collection already.
         InputError
-            `root` is not a folder, or there is no such encoder.
+            `root` is not a folder, there is no such encoder, or the address cannot be used.
+        StorageError
+            The folder or the store cannot be written.
         """
-        workspace = Workspace(Path(uri))
+        workspace = Workspace(uri)
         if workspace.exists():
-            raise WorkspaceError(f"{workspace.path} holds a collection already: open it, or choose another folder")
+            raise WorkspaceError(f"{workspace.place} holds a collection already: open it, or choose another folder")
         folder = None if root is None else Path(root).resolve()
         if folder is not None and not folder.is_dir():
             raise InputError(f"{root} is not a folder: give the folder of photographs")
         loaded = None if folder is None else load_encoder(encoder)
         with workspace.lock():
             if workspace.exists():
-                raise WorkspaceError(f"{workspace.path} was made by another process just now: try again")
+                raise WorkspaceError(f"{workspace.place} was made by another process just now: try again")
             table = create_or_open(workspace)
             names = () if loaded is None else (loaded.name,)
             workspace.configure(WorkspaceConfig(str(folder or ""), "".join(names), names))
         return cls(workspace, table, folder, loaded)
 
     @classmethod
-    def open(cls, uri: str | Path, encoder: str | None = None) -> Collection:
-        """Open the collection in the workspace folder `uri`.
+    def open(cls, uri: str | Path, encoder: str | None = None, read_only: bool = False) -> Collection:
+        """Open the collection in a workspace folder, or at an address.
 
         Parameters
         ----------
-        uri : path
-            The workspace folder.
+        uri : path or str
+            As `create` was given.
         encoder : str, optional
             Whose vectors to use; without it, those of the workspace's encoder.
+        read_only : bool
+            Whether to search alone: whatever would write to the collection is a `WorkspaceError`. Index files are kept
+            on this machine all the same.
 
         Raises
         ------
         WorkspaceError
             There is none.
+        InputError
+            The address cannot be used.
         StorageError
             Its table cannot be read.
         """
-        workspace = Workspace(Path(uri))
+        workspace = Workspace(uri, read_only)
         config = workspace.config()
         table = ImageTable.open(workspace.collection_uri)
         if not config.root:
@@ -131,9 +148,12 @@ class Collection(SearchedImages):
         started = time.perf_counter()
         where = Path(folder) if folder is not None else self.root
         inside = self._relative(where)
-        on_progress(Progress("looking through the folder", 0, 0))
-        found = _beneath(inside, scan(where))
-        return self._bring_in(found, "" if inside == "." else inside + "/", on_progress, started)
+
+        def look() -> FolderScan:
+            on_progress(Progress("looking through the folder", 0, 0))
+            return _beneath(inside, scan(where))
+
+        return self._bring_in(look, "" if inside == "." else inside + "/", on_progress, started)
 
     def add(self, images: Iterable[str | Path], on_progress: OnProgress = silent) -> IndexReport:
         """Add or update single files inside the root; nothing is marked as gone.
@@ -152,7 +172,7 @@ class Collection(SearchedImages):
                 found.files.append(ImageFile(name, status.st_size, status.st_mtime_ns))
             except OSError as error:
                 found.rejected.append(Rejected(name, error.strerror or str(error)))
-        return self._bring_in(found, set(named), on_progress, started)
+        return self._bring_in(lambda: found, set(named), on_progress, started)
 
     def duplicates(
         self, threshold: float | None = None, mirrored: bool = False, on_progress: OnProgress = silent
@@ -223,7 +243,7 @@ class Collection(SearchedImages):
         )
 
     def _bring_in(
-        self, found: FolderScan, looked_at: set[str] | str, on_progress: OnProgress, started: float
+        self, look: Callable[[], FolderScan], looked_at: set[str] | str, on_progress: OnProgress, started: float
     ) -> IndexReport:
         """Carry out a plan under the workspace's lock, and keep the list of what was rejected.
 
@@ -234,6 +254,8 @@ class Collection(SearchedImages):
             self._table.refresh()
             self._table.ensure_column(self._column, self.encoder.dim)
             stored = self._table.stored(self._column)
+            # After the table: what another writer adds meanwhile is not taken for gone.
+            found = look()
             plan = make_plan(found.files, stored, looked_at if isinstance(looked_at, str) else None)
             report = IndexReport(unchanged=plan.unchanged, ignored=found.ignored, rejected=[*found.rejected])
             writer = Writer(self._table, self._column, stored, report)
@@ -277,7 +299,7 @@ def _largest_first(
 
 def create_or_open(workspace: Workspace) -> ImageTable:
     """Open the table of a workspace, whatever else of it was lost; make one where there is none."""
-    if (Path(workspace.collection_uri) / "images.lance").is_dir():
+    if workspace.address is None and (Path(workspace.collection_uri) / "images.lance").is_dir():
         return ImageTable.open(workspace.collection_uri)
     return ImageTable.create(workspace.collection_uri)
 

@@ -71,7 +71,10 @@ class GivenVectors:
             they exceed the budget, and are too few to learn from.
         StorageError
             The collection cannot be written.
+        WorkspaceError
+            It is open read-only.
         """
+        self.workspace.check_writable()
         given = self._opened()
         if given is None:
             layout = fit_layout(vectors, budget)
@@ -82,6 +85,7 @@ class GivenVectors:
 
     def remove_vectors(self, ids: Ids) -> None:
         """Remove vectors of images by id; ids that are not there are passed over. Raises as `FusedVectors.remove`."""
+        self.workspace.check_writable()
         self._there().remove(ids)
 
     def search_vectors(

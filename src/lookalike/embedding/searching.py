@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,15 @@ class SearchedImages(GivenVectors):
         self._table = table
         self._searchable: tuple[int, list[str], VectorIndex] | None = None
         self._narrowed: _Among | None = None
+        # Held while the table moves to another version, and while one is read: no answer mixes two.
+        self._moving = threading.RLock()
 
     @property
     def root(self) -> Path:
         """The folder of photographs; a `WorkspaceError` where the collection is one of vectors alone."""
         if self._root is None:
             raise WorkspaceError(
-                f"{self.workspace.path} holds vectors alone: it was made without a folder of photographs"
+                f"{self.workspace.place} holds vectors alone: it was made without a folder of photographs"
             )
         return self._root
 
@@ -90,7 +93,7 @@ class SearchedImages(GivenVectors):
     def encoder(self) -> Encoder:
         """What photographs are encoded by; a `WorkspaceError` where the collection is one of vectors alone."""
         if self._encoder is None:
-            raise WorkspaceError(f"{self.workspace.path} holds vectors alone: it has no encoder of photographs")
+            raise WorkspaceError(f"{self.workspace.place} holds vectors alone: it has no encoder of photographs")
         return self._encoder
 
     @property
@@ -123,7 +126,9 @@ class SearchedImages(GivenVectors):
             `k` is not positive, `offset` is negative, the filter is not understood, or the collection has no vectors of
             this encoder.
         """
-        return self.nearest(self.encoder.vector(query)[None], k, where, offset)[0]
+        asked = self.encoder.vector(query)[None]
+        self.refresh()
+        return self.nearest(asked, k, where, offset)[0]
 
     def search_many(
         self, queries: Sequence[ImageLike], k: int = 10, where: str | None = None, offset: int = 0
@@ -134,7 +139,9 @@ class SearchedImages(GivenVectors):
         """
         if not len(queries):
             return []
-        return self.nearest(unit_rows(self.encoder.encode(queries)), k, where, offset)
+        asked = unit_rows(self.encoder.encode(queries))
+        self.refresh()
+        return self.nearest(asked, k, where, offset)
 
     def search_like(
         self,
@@ -157,18 +164,34 @@ class SearchedImages(GivenVectors):
         """
         rows = unit_rows(self.encoder.encode([*like, *unlike]))
         (asked,), _ = combine_references([rows], np.ones((len(rows), 1)), len(like), against)
+        self.refresh()
         return self.nearest(asked, k, where, offset)[0]
 
+    def refresh(self) -> None:
+        """See what others have written; searches by pictures do so themselves.
+
+        Raises
+        ------
+        StorageError
+            The table cannot be read.
+        """
+        with self._moving:
+            self._table.refresh()
+
     def nearest(self, queries: Vectors, k: int = 10, where: str | None = None, offset: int = 0) -> list[list[Hit]]:
-        """Find the `k` images closest to each of several unit vectors of the encoder, float32 (Q, dim)."""
+        """Find the `k` images closest to each of several unit vectors of the encoder, float32 (Q, dim).
+
+        In the version of the table that is open; see `refresh`.
+        """
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
-        fitting = self._fitting(where)
-        paths, index = self.searchable()
-        if not paths:
-            self._require_vectors()
-            raise InputError(f"the collection has no images yet: run `lookalike index {self.root}`")
-        among = self._among(paths, index, fitting)
+        with self._moving:
+            fitting = self._fitting(where)
+            paths, index = self.searchable()
+            if not paths:
+                self._require_vectors()
+                raise InputError(f"the collection has no images yet: run `lookalike index {self.root}`")
+            among = self._among(paths, index, fitting)
         rows, distances = page_of(
             lambda depth: among.search(queries, depth), among.size, min(k, len(paths)), offset, among.exact
         )
@@ -183,20 +206,21 @@ class SearchedImages(GivenVectors):
 
     def searchable(self, on_progress: OnProgress = silent) -> tuple[list[str], VectorIndex]:
         """Return the paths, and the index whose rows they name; built or loaded when the table has changed."""
-        version = self._table.version
-        if self._searchable is None or self._searchable[0] != version:
-            if self._column not in self._table.columns:
-                return [], ExactIndex(np.zeros((0, self.encoder.dim), np.float32))
-            paths = self._table.paths(self._column)
-            index = open_or_build(
-                self.workspace.index_folder,
-                self._column,
-                version,
-                lambda: self._table.vectors(self._column)[1],
-                on_progress=on_progress,
-            )
-            self._searchable = (version, paths, index)
-        return self._searchable[1], self._searchable[2]
+        with self._moving:
+            version = self._table.version
+            if self._searchable is None or self._searchable[0] != version:
+                if self._column not in self._table.columns:
+                    return [], ExactIndex(np.zeros((0, self.encoder.dim), np.float32))
+                paths = self._table.paths(self._column)
+                index = open_or_build(
+                    self.workspace.index_folder,
+                    self._column,
+                    self._table.state,
+                    lambda: self._table.vectors(self._column)[1],
+                    on_progress=on_progress,
+                )
+                self._searchable = (version, paths, index)
+            return self._searchable[1], self._searchable[2]
 
     def _among(self, paths: Sequence[str], index: VectorIndex, fitting: pa.Array | None) -> _Among:
         """Return how to search among paths that fit; pages of one search find it as the first has left it."""

@@ -16,6 +16,7 @@ __all__ = ["Writer"]
 
 COMMIT_IMAGES = 512
 COMMIT_SECONDS = 3.0
+SHARED = 8  # a commit to an object store takes so much longer: it is made so much more rarely
 MERGE_ABOVE = 32  # small files of the table, from this run and earlier ones
 
 
@@ -41,6 +42,7 @@ class Writer:
         self._rows: list[ImageRow] = []
         self._known: list[tuple[ImageFile, str]] = []
         self._gone: list[str] = []
+        self._patience = SHARED if table.shared else 1
         self._last = time.monotonic()
         self.encoded = {row.hash: path for path, row in stored.items() if row.has_vector}
         """Path of an image with that content and a vector, by hash."""
@@ -81,7 +83,8 @@ class Writer:
         unreadable.update(file.path for file, _ in batch.failed if not self._is_unchanged(file))
         self._gone.extend(path for path in unreadable if path in self._stored and not self._stored[path].removed)
         waiting = len(self._rows) + len(self._known) + len(self._gone)
-        if waiting >= COMMIT_IMAGES or time.monotonic() - self._last > COMMIT_SECONDS:
+        late = time.monotonic() - self._last > COMMIT_SECONDS * self._patience
+        if late or waiting >= COMMIT_IMAGES * self._patience:
             self._commit()
 
     def _reuse(self) -> None:

@@ -82,7 +82,7 @@ def coded_images(
         unreadable: list[Rejected] = []
         features = model_features(workspace, named, files, on_progress, unreadable)
         if not len(features):
-            raise InputError(f"{workspace.path} has no images that {named.name} could make codes of")
+            raise InputError(f"{workspace.place} has no images that {named.name} could make codes of")
         ids, packed = features.ids, pack(model.codes(features), words)
         joined = np.frombuffer("\0".join(ids.tolist()).encode("utf-8", "surrogateescape"), np.uint8)
         arrays: Arrays = {"codes": packed, "codebooks": model.codebooks_, "ids": joined}

@@ -81,7 +81,7 @@ def compare_vectors(vectors: Vectors, temperature: float) -> Comparison:
     )
 
 
-def default_encoder(workspace: Path | None) -> str:
+def default_encoder(workspace: Path | str | None) -> str:
     """Return the name of the workspace's encoder, or of the default one where there is no workspace."""
     if workspace is not None and Workspace(workspace).exists():
         return Workspace(workspace).config().encoder

@@ -88,15 +88,18 @@ def fused_images(
 
     Those of a group of models that holds these are used where there are any: only files that are new or have changed
     since are encoded, and those that are gone, or cannot be read, are taken out. Otherwise a group is made, and groups
-    that no model of the workspace could fill any more are dropped.
+    that no model of the workspace could fill any more are dropped. A read-only workspace has what writers have made.
 
     Raises
     ------
     InputError
-        There are no images, or the model was trained on other features.
+        There are no images, or the model was trained on other features; or the workspace is read-only, and nobody has
+        made vectors by these models.
     StorageError
         The workspace cannot be written.
     """
+    if workspace.read_only:
+        return _made_by_writers(workspace, source)
     stamps = {id_: stamp for id_, path in files.items() if (stamp := _stamp(path)) is not None}
     there = {id_: files[id_] for id_ in stamps}
     whole = len(stamps) < EXACT_BELOW
@@ -112,6 +115,16 @@ def fused_images(
     _fill(workspace, source, fused, there, stamps, on_progress)
     _drop_others(workspace, fused)
     return fused
+
+
+def _made_by_writers(workspace: Workspace, source: Source) -> FusedVectors:
+    for fused in _groups(workspace, source.keys, whole=True):
+        return fused
+    name = source.named.name
+    raise InputError(
+        f"{workspace.place} has no vectors by {name}, and is open read-only: "
+        f"run `lookalike search PICTURE --ensemble {name}` once where it may be written to"
+    )
 
 
 def _groups(workspace: Workspace, needed: set[str], whole: bool) -> list[FusedVectors]:
@@ -147,7 +160,7 @@ def _made(
     """Make an empty group; with so many images that an index is built, its models are reduced to the budget."""
     named, budget = source.named, None if whole else BUDGET
     if not files:
-        raise InputError(f"{workspace.path} has no images that {named.name} could be asked about")
+        raise InputError(f"{workspace.place} has no images that {named.name} could be asked about")
     rows: Features | Vectors = np.zeros((0, named.model.n_features_in_), np.float32)
     if not whole:
         some = dict(list(files.items())[:: -(-len(files) // SAMPLE_AT_MOST)])

@@ -25,7 +25,7 @@ def index_folder(
     Parameters
     ----------
     workspace : Path
-        The workspace folder; made when it is not there.
+        The workspace folder, made when it is not there; or the address of the collection.
     photos : Path
         The folder of photographs, or a folder inside the one that the workspace was made for.
     encoder : str, optional
@@ -67,11 +67,11 @@ def index_folder(
 def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Collection:
     """Open or make the collection that the folder belongs to."""
     if not workspace.exists():
-        return Collection.create(workspace.path, photos, encoder or DEFAULT_ENCODER)
+        return Collection.create(workspace.place, photos, encoder or DEFAULT_ENCODER)
     config = workspace.config()
     if not config.root:
         raise WorkspaceError(
-            f"{workspace.path} holds vectors alone, made elsewhere: use --workspace DIR to make another for {photos}"
+            f"{workspace.place} holds vectors alone, made elsewhere: use --workspace DIR to make another for {photos}"
         )
     root = Path(config.root)
     with workspace.lock():
@@ -80,7 +80,7 @@ def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Coll
         if root.is_dir() or not _same_files(table, photos):
             gone = "" if root.is_dir() else ", which is not there now"
             raise WorkspaceError(
-                f"{workspace.path} holds the collection of {root}{gone}: "
+                f"{workspace.place} holds the collection of {root}{gone}: "
                 f"use --workspace DIR to make another one for {photos}"
             )
         # The folder was moved as a whole: paths are relative to it, so nothing needs encoding again.

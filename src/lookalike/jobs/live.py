@@ -243,7 +243,7 @@ def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = 
     """Open the newest version; return `before` where that is it."""
     config = workspace.config()
     if not config.root:
-        raise WorkspaceError(f"{workspace.path} holds vectors alone: there are no photographs to show")
+        raise WorkspaceError(f"{workspace.place} holds vectors alone: there are no photographs to show")
     same = before is not None and before.config.encoder == config.encoder
     encoder = before.encoder if before is not None and same else load_encoder(config.encoder)
     table = ImageTable.open(workspace.collection_uri)

@@ -116,5 +116,5 @@ def open_matcher(workspace: Workspace, encoder: str | None = None, model: str | 
     if model is not None:
         named = open_model(workspace, model)
         return Matcher(named.name, named.features, workspace, named)
-    name = load_encoder(encoder or default_encoder(workspace.path)).name
+    name = load_encoder(encoder or default_encoder(workspace.place)).name
     return Matcher(name, FeatureSet("", (name,)), workspace)

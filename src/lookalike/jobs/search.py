@@ -95,7 +95,7 @@ def search_collection(
     Parameters
     ----------
     workspace : Path
-        The workspace folder.
+        The workspace folder, or the address of the collection.
     queries : sequence of Query
         Pictures that need not be in the collection; one that is there is found with distance 0.
     wanted : Wanted, optional

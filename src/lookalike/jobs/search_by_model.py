@@ -55,7 +55,7 @@ def search_collection_by_model(
     Parameters
     ----------
     workspace : Path
-        The workspace folder.
+        The workspace folder, or the address of the collection.
     queries : sequence of Query
         Pictures that need not be in the collection.
     model : str
@@ -140,9 +140,10 @@ def _nearest(
         rows = encoded.rows(query)
         some = {key: own[rows] for key, own in vectors.items()}
         asked.append(_asked(query, source, some, weights[rows] * calibration, wanted.against))
-    fused = fused_images(held, source, collection_files(held), on_progress)
+    # Who only reads encodes nothing, and need not have the photographs.
+    fused = fused_images(held, source, {} if held.read_only else collection_files(held), on_progress)
     if not len(fused):
-        raise InputError(f"{held.path} has no images that {source.named.name} could be asked about")
+        raise InputError(f"{held.place} has no images that {source.named.name} could be asked about")
     fused.prepare(on_progress)
     whole, counted = _in_group(fused, source, asked)
     ids, distances = fused.search(whole, counted, min(wanted.k, len(fused)), wanted.offset, fitting)

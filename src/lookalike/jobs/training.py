@@ -68,7 +68,7 @@ def chosen_features(workspace: Workspace, encoders: Sequence[str], feature_set: 
         if encoders:
             raise InputError("give encoders or a feature set, not both")
         return read(workspace, feature_set)
-    wanted = encoders or [default_encoder(workspace.path)]
+    wanted = encoders or [default_encoder(workspace.place)]
     return FeatureSet("", tuple(load_encoder(encoder).name for encoder in wanted))
 
 

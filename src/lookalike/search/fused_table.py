@@ -22,10 +22,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError, StorageError
+from lookalike.core.object_store import connect, storage
 from lookalike.core.types import Rows
+from lookalike.search.commits import KEY, commit
 from lookalike.search.fused import FusedLayout, HalfVectors
 from lookalike.search.fused_directions import keep_layout, kept_layout
-from lookalike.search.store import storage
 
 __all__ = ["FusedRows", "FusedTable", "Stamps"]
 
@@ -33,12 +34,10 @@ Stamps = NDArray[np.int64]
 """One number of chance per written row."""
 
 FORMAT = "1"
-KEY = {"lance-schema:unenforced-primary-key": "true"}
 ROWS_AT_ONCE = 32_768
 """Rows of one commit, and of one step of a scan."""
 
 LISTED = 1_000
-TRIES = 20
 SETTLED_NANOSECONDS = 100_000_000
 
 
@@ -90,10 +89,8 @@ class FusedTable:
         StorageError
             The folder cannot be written.
         """
-        import lancedb
-
         with storage(f"cannot create the table {name} at {uri}"):
-            database = lancedb.connect(uri)
+            database = connect(uri)
             metadata = {"lookalike_format": FORMAT, "lookalike_layout": json.dumps(keep_layout(database, layout))}
             schema = pa.schema(
                 [
@@ -120,10 +117,8 @@ class FusedTable:
         StorageError
             There is none, it cannot be read, or a newer version of lookalike wrote it.
         """
-        import lancedb
-
         with storage(f"cannot open the table {name} at {uri}"):
-            database = lancedb.connect(uri)
+            database = connect(uri)
             table = database.open_table(name)
             metadata = table.schema.metadata or {}
             found = metadata.get(b"lookalike_format", b"").decode()
@@ -144,10 +139,8 @@ class FusedTable:
         >>> FusedTable.names(tempfile.mkdtemp())
         []
         """
-        import lancedb
-
         with storage(f"cannot list the tables at {uri}"):
-            database, names, page = lancedb.connect(uri), [], None
+            database, names, page = connect(uri), [], None
             while True:
                 found = database.list_tables(page_token=page)
                 names += found.tables
@@ -158,10 +151,8 @@ class FusedTable:
     @staticmethod
     def drop(uri: str, name: str) -> None:
         """Remove a table for good, if it is there."""
-        import lancedb
-
         with storage(f"cannot drop the table {name} at {uri}"):
-            lancedb.connect(uri).drop_table(name, ignore_missing=True)
+            connect(uri).drop_table(name, ignore_missing=True)
 
     @property
     def version(self) -> int:
@@ -275,15 +266,7 @@ class FusedTable:
     def _again(self, write: Callable[[], object]) -> None:
         """Write, and where that met the commits of other writers too often, wait a little and write again."""
         self._seen = None, None
-        for number in range(TRIES):
-            try:
-                write()
-                return
-            except (OSError, RuntimeError, ValueError) as error:
-                if "conflict" not in str(error).lower() or number == TRIES - 1:
-                    with storage("cannot write vectors"):
-                        raise
-                time.sleep(secrets.randbelow(100) * (number + 1) / 1000)
+        commit("cannot write vectors", self._table, write)
 
     def _rows(self, found: list[pa.Table]) -> FusedRows:
         """Put parts together; there may be none."""

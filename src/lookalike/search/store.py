@@ -2,13 +2,17 @@
 
 Every write is one Lance commit: after a crash the table is as it was before the write or as it is after it.
 Images are keyed by their path; vectors stand in one column per encoder, absent until that encoder has run.
+
+A table in a folder has one writer at a time, by the lock of the workspace. One at the address of an object store may
+have several, on several machines: their commits are optimistic, and of two that meet the second is repeated on top of
+the first. Paths are marked as the key of the table, so that two writers of one image leave one row.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,15 +22,17 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.core.errors import StorageError
+from lookalike.core.object_store import address_of, connect, storage
 from lookalike.core.types import Vectors
+from lookalike.search.commits import KEY, commit
 
-__all__ = ["ImageRow", "ImageTable", "StoredImage", "storage", "vector_column"]
+__all__ = ["ImageRow", "ImageTable", "StoredImage", "vector_column"]
 
 NAME = "images"
 FORMAT = "1"
 
 BASE_FIELDS = (
-    pa.field("path", pa.string(), nullable=False),
+    pa.field("path", pa.string(), nullable=False, metadata=KEY),
     pa.field("hash", pa.string(), nullable=False),
     pa.field("size", pa.int64(), nullable=False),
     pa.field("mtime_ns", pa.int64(), nullable=False),
@@ -105,17 +111,22 @@ class ImageTable:
     Use `create` or `open`.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, shared: bool) -> None:
         self._table = table
+        self.shared = shared
+        """Whether it is at an address, where other machines may write to it as well."""
 
     @classmethod
     def create(cls, uri: str) -> ImageTable:
-        """Make an empty table; the folder is made as well."""
-        import lancedb
-
-        schema = pa.schema(BASE_FIELDS, metadata={"lookalike_format": FORMAT})
+        """Make an empty table; the folder is made as well. Where another process was first, its table is opened."""
+        made = {"lookalike_format": FORMAT, "lookalike_made": secrets.token_hex(8)}
         with storage(f"cannot create the table at {uri}"):
-            return cls(lancedb.connect(uri).create_table(NAME, schema=schema))
+            try:
+                connect(uri).create_table(NAME, schema=pa.schema(BASE_FIELDS, metadata=made))
+            except ValueError as error:
+                if "already exists" not in str(error):
+                    raise
+        return cls.open(uri)
 
     @classmethod
     def open(cls, uri: str) -> ImageTable:
@@ -126,22 +137,26 @@ class ImageTable:
         StorageError
             There is none at `uri`, it cannot be read, or a newer version of lookalike wrote it.
         """
-        import lancedb
-
         with storage(f"cannot open the table at {uri}"):
-            table = lancedb.connect(uri).open_table(NAME)
+            table = connect(uri).open_table(NAME)
             metadata = table.schema.metadata or {}
         found = metadata.get(b"lookalike_format", b"").decode()
         if found != FORMAT:
             raise StorageError(
                 f"the table at {uri} has format '{found}', this version reads '{FORMAT}': update lookalike"
             )
-        return cls(table)
+        return cls(table, address_of(uri) is not None)
 
     @property
     def version(self) -> int:
         """The version of the table; every write raises it."""
         return int(self._table.version)
+
+    @property
+    def state(self) -> str:
+        """What no other state of this table has, nor of one that was made anew in its place."""
+        made = (self._table.schema.metadata or {}).get(b"lookalike_made", b"").decode()
+        return f"{made}.{self.version}"
 
     def refresh(self) -> None:
         """See what other processes have written since this table was opened."""
@@ -164,9 +179,12 @@ class ImageTable:
 
     def ensure_column(self, column: str, dim: int) -> None:
         """Add a vector column of `dim` float32 numbers if there is none of that name."""
-        if column not in self._table.schema.names:
-            with storage(f"cannot add the column {column}"):
+
+        def add() -> None:
+            if column not in self._table.schema.names:  # another writer may have added it just now
                 self._table.add_columns(pa.field(column, pa.list_(pa.float32(), dim), nullable=True))
+
+        commit(f"cannot add the column {column}", self._table, add)
 
     def stored(self, column: str) -> dict[str, StoredImage]:
         """Return every row's state by path, removed ones included; one scan, without pictures or vectors."""
@@ -183,8 +201,13 @@ class ImageTable:
         return states
 
     def append(self, column: str, rows: Sequence[ImageRow]) -> None:
-        """Add images whose paths are not in the table yet, in one commit."""
-        if rows:
+        """Add images whose paths were not in the table when it was looked at, in one commit.
+
+        Of a shared table they are written by path, for another writer may have added them meanwhile.
+        """
+        if rows and self.shared:
+            self._upsert(_arrow(column, rows), insert=True)
+        elif rows:
             with storage("cannot write images"):
                 self._table.add(_arrow(column, rows))
 
@@ -308,13 +331,15 @@ class ImageTable:
 
     def merge_files(self) -> None:
         """Merge the small files that many commits leave; versions older than an hour are forgotten."""
-        with storage("cannot merge the files of the table"):
-            self._table.optimize(cleanup_older_than=timedelta(hours=1))
+        commit(
+            "cannot merge the files of the table",
+            self._table,
+            lambda: self._table.optimize(cleanup_older_than=timedelta(hours=1)),
+        )
 
     def compact(self) -> None:
         """Drop removed images for good, and merge small files."""
-        with storage("cannot drop removed images"):
-            self._table.delete("removed = true")
+        commit("cannot drop removed images", self._table, lambda: self._table.delete("removed = true"))
         self.merge_files()
 
     def _dim(self, column: str) -> int:
@@ -330,11 +355,15 @@ class ImageTable:
 
     def _upsert(self, table: pa.Table, insert: bool = False) -> None:
         """Write the given columns by path in one commit."""
-        with storage("cannot write images"):
+        schema = pa.schema([self._table.schema.field(name) for name in table.schema.names])
+
+        def write() -> None:
             merge = self._table.merge_insert("path").when_matched_update_all()
             if insert:
                 merge = merge.when_not_matched_insert_all()
-            merge.execute(table)
+            merge.execute(table.cast(schema))
+
+        commit("cannot write images", self._table, write)
 
 
 def _arrow(column: str, rows: Sequence[ImageRow]) -> pa.Table:
@@ -365,14 +394,3 @@ def _among(paths: Sequence[str]) -> str:
     """Write the condition that the path is one of `paths`."""
     quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     return f"path IN ({quoted})" if paths else "false"
-
-
-@contextlib.contextmanager
-def storage(doing: str) -> Iterator[None]:
-    """Turn whatever LanceDB raises into one line that says what was being done."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        full = "No space left on device" in str(error)
-        raise StorageError(f"{doing}: {'the disk is full' if full else first}") from error

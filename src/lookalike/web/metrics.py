@@ -1,4 +1,4 @@
-"""What a server has done, for Prometheus: requests by route and status, how long they took, how many images there are."""
+"""What a server has done, for Prometheus: requests by route and status, their seconds, how many images there are."""
 
 from __future__ import annotations
 

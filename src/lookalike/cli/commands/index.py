@@ -17,6 +17,7 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
+from lookalike.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -61,12 +62,12 @@ def index(
         "ignored": report.ignored,
         "without_vectors": report.without_vectors,
     }
-    console.result(data, lambda screen: _show(screen, report, workspace))
+    console.result(data, lambda screen: _show(screen, report, Workspace(workspace)))
     if report.rejected:
         raise typer.Exit(1)
 
 
-def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
+def _show(screen: RichConsole, report: IndexReport, workspace: Workspace) -> None:
     from rich.markup import escape
 
     parts = [
@@ -76,7 +77,7 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
     ]
     speed = f", {report.images_per_second:,.0f} images/s" if report.added + report.updated else ""
     done = ", ".join(parts) or "nothing to do"
-    screen.print(f"[bold]{report.images:,} images[/] in {escape(str(workspace))}: {done}", soft_wrap=True)
+    screen.print(f"[bold]{report.images:,} images[/] in {escape(workspace.place)}: {done}", soft_wrap=True)
     screen.print(f"[dim]{report.seconds:.1f} s{speed}[/]")
     if report.without_vectors:
         screen.print(
@@ -89,7 +90,7 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Path) -> None:
         screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
     if len(report.rejected) > SHOWN:
         screen.print(
-            f"  … and {len(report.rejected) - SHOWN:,} more in {workspace / 'rejected.json'}",
+            f"  … and {len(report.rejected) - SHOWN:,} more in {workspace.rejected_file}",
             markup=False,
             soft_wrap=True,
         )

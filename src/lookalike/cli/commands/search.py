@@ -16,9 +16,11 @@ from lookalike.cli.options import (
     JsonOption,
     OfflineOption,
     QuietOption,
+    ReadOnlyOption,
     WorkspaceOption,
     check_one,
     work_offline,
+    work_read_only,
 )
 from lookalike.core.errors import InputError
 
@@ -91,6 +93,7 @@ def search(
     model: ByModelOption = None,
     explain: ExplainOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    read_only: ReadOnlyOption = False,
     offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -108,6 +111,7 @@ def search(
     from lookalike.search.references import AGAINST
 
     work_offline(offline)
+    work_read_only(read_only)
     check_one(encoder, model)
     if explain and model is None:
         raise InputError("--explain says what the models of an ensemble make of a result: give --ensemble as well")

@@ -8,8 +8,10 @@ from lookalike.cli.options import (
     JsonOption,
     OfflineOption,
     QuietOption,
+    ReadOnlyOption,
     WorkspaceOption,
     work_offline,
+    work_read_only,
 )
 from lookalike.cli.serving import HostOption, KeysOption, PortOption, serve_workspace
 
@@ -19,6 +21,7 @@ def serve(
     port: PortOption = 8000,
     keys: KeysOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    read_only: ReadOnlyOption = False,
     offline: OfflineOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -30,4 +33,5 @@ def serve(
     from lookalike.jobs.labelling import Labelling
 
     work_offline(offline)
+    work_read_only(read_only)
     serve_workspace(workspace, Labelling(workspace), host, port, keys, Console(json, quiet))
