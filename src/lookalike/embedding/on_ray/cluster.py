@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,7 +74,6 @@ def connected(place: str) -> Iterator[Any]:
         return
     if place != "ray":
         _knock(place)
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     here = {
         "address": "local",
         "num_cpus": cores(),
@@ -81,9 +81,15 @@ def connected(place: str) -> Iterator[Any]:
         "object_store_memory": STORE_BYTES,
     }
     try:
-        ray.init(**quiet, **(here if place == "ray" else {"address": place}))
-    except Exception as error:  # of many kinds: versions that differ, ports in use, no shared memory
-        raise ClusterError(f"{_named(place)} cannot be used: {_line(error)}") from error
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(
+                **(here if place == "ray" else {"address": place}), logging_level=logging.CRITICAL, log_to_driver=False
+            )
+    except Exception as error:  # of many kinds: versions that differ, a token that is missing, no shared memory
+        token = (
+            "" if place == "ray" else " (if it asks for a token: RAY_AUTH_MODE=token, and the token as Ray's docs say)"
+        )
+        raise ClusterError(f"{_named(place)} cannot be used: {_line(error)}{token}") from error
     try:
         yield ray
     finally:

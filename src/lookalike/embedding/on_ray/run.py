@@ -24,7 +24,7 @@ from lookalike.images.folder import ImageFile
 
 __all__ = ["Run"]
 
-CHUNK_IMAGES = 64
+CHUNK_IMAGES = 32
 
 DEATHS = 6
 """A chunk at which so many workers died is taken for the reason."""
