@@ -55,7 +55,7 @@ def check_place(place: str) -> None:
 def connected(place: str) -> Iterator[Any]:
     """Give the module `ray`, connected to a cluster, while the block runs.
 
-    A connection that this process has already is used, and stays.
+    For "ray" a connection that this process has already is used, and stays.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def connected(place: str) -> Iterator[Any]:
         Ray is not installed, or the cluster does not answer.
     """
     ray = _ray()
-    if ray.is_initialized():
+    if place == "ray" and ray.is_initialized():
         yield ray
         return
     if place != "ray":
