@@ -7,7 +7,8 @@ LookalikeError
 │   └── EncoderError           a network or its card does not fit
 ├── NotFittedError             a model is used before it is fitted
 ├── WorkspaceError             the workspace is absent, locked or of another kind
-└── StorageError               the disk or the table said no
+├── StorageError               the disk or the table said no
+└── ClusterError               machines that were to help do not answer, or cannot do the work
 
 A message says what was wrong, where, and what to do, in one line. The command line prints it and exits with 2.
 """
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
+    "ClusterError",
     "EncoderError",
     "ImageDecodeError",
     "InputError",
@@ -108,3 +110,7 @@ class WorkspaceError(LookalikeError):
 
 class StorageError(LookalikeError):
     """The disk or the table of record refused an operation."""
+
+
+class ClusterError(LookalikeError):
+    """Machines that were to help do not answer, see other files, or die at their work."""

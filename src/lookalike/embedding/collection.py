@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from lookalike.embedding.duplicates import (
     mirrored_pixels,
 )
 from lookalike.embedding.encoder import load_encoder
-from lookalike.embedding.fill import fill
+from lookalike.embedding.fill import Filling, fill
 from lookalike.embedding.plan import IndexReport, make_plan
 from lookalike.embedding.rejections import keep_rejected, read_rejected
 from lookalike.embedding.searching import Hit, SearchedImages
@@ -126,7 +126,9 @@ class Collection(SearchedImages):
             return cls(workspace, table, None, None)
         return cls(workspace, table, Path(config.root), load_encoder(encoder or config.encoder))
 
-    def sync(self, folder: str | Path | None = None, on_progress: OnProgress = silent) -> IndexReport:
+    def sync(
+        self, folder: str | Path | None = None, on_progress: OnProgress = silent, filling: Filling = fill
+    ) -> IndexReport:
         """Bring the collection in step with a folder: add, update, and mark what is gone.
 
         Unchanged images (same size and modification time, or same content) are not encoded again. A run that is
@@ -137,6 +139,9 @@ class Collection(SearchedImages):
         folder : path, optional
             A folder inside the root to look at alone; without it, the whole root.
         on_progress : callable, optional
+        filling : Filling
+            Who decodes and encodes: threads of this process, or machines of a cluster
+            (`lookalike.embedding.on_ray.filling.RayFilling`). The vectors are the same.
 
         Raises
         ------
@@ -153,7 +158,7 @@ class Collection(SearchedImages):
             on_progress(Progress("looking through the folder", 0, 0))
             return _beneath(inside, scan(where))
 
-        return self._bring_in(look, "" if inside == "." else inside + "/", on_progress, started)
+        return self._bring_in(look, "" if inside == "." else inside + "/", on_progress, started, filling)
 
     def add(self, images: Iterable[str | Path], on_progress: OnProgress = silent) -> IndexReport:
         """Add or update single files inside the root; nothing is marked as gone.
@@ -243,7 +248,12 @@ class Collection(SearchedImages):
         )
 
     def _bring_in(
-        self, look: Callable[[], FolderScan], looked_at: set[str] | str, on_progress: OnProgress, started: float
+        self,
+        look: Callable[[], FolderScan],
+        looked_at: set[str] | str,
+        on_progress: OnProgress,
+        started: float,
+        filling: Filling = fill,
     ) -> IndexReport:
         """Carry out a plan under the workspace's lock, and keep the list of what was rejected.
 
@@ -260,18 +270,16 @@ class Collection(SearchedImages):
             report = IndexReport(unchanged=plan.unchanged, ignored=found.ignored, rejected=[*found.rejected])
             writer = Writer(self._table, self._column, stored, report)
             writer.settle(plan)
-            self._encode(writer, plan.to_encode, writer.encoded, on_progress)
-            if writer.leftover:
-                self._encode(writer, writer.leftover, (), on_progress)
+            files, again = plan.to_encode, writer.leftover
+            writer.write(filling(self.encoder, self.root, files, writer.encoded), len(files), on_progress)
+            if again:
+                writer.write(filling(self.encoder, self.root, again, ()), len(again), on_progress)
             report.images = self._table.count(self._column)
             report.without_vectors = len(self) - report.images
             report.rejected.sort(key=lambda entry: entry.path)
             report.seconds = time.perf_counter() - started
             keep_rejected(self.workspace, report.rejected, looked_at)
         return report
-
-    def _encode(self, writer: Writer, files: list[ImageFile], encoded: Container[str], on_progress: OnProgress) -> None:
-        writer.write(fill(self.encoder, self.root, files, encoded), len(files), on_progress)
 
     def _relative(self, path: Path) -> str:
         """Name a path by the collection root, with forward slashes; a link inside the root keeps its own name."""

@@ -7,9 +7,10 @@ or the network. The caller writes what comes out while the lanes go on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -18,12 +19,13 @@ from lookalike.core.lanes import in_lanes
 from lookalike.core.types import Pixels
 from lookalike.core.vectors import unit_rows
 from lookalike.embedding.encoder import Encoder
-from lookalike.images.decode import READ_WHOLE, Picture, decode, fit, read_bytes, thumbnail
+from lookalike.encoders.spec import EncoderSpec
+from lookalike.images.decode import READ_WHOLE, decode, fit, read_bytes, thumbnail
 from lookalike.images.folder import ImageFile, Rejected
 from lookalike.images.reading import hash_file
 from lookalike.search.store import ImageRow
 
-__all__ = ["Filled", "fill"]
+__all__ = ["Filled", "Filling", "Prepared", "Waiting", "batches", "fill", "finish", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,53 @@ class Filled:
     def __len__(self) -> int:
         return len(self.rows) + len(self.known) + len(self.rejected) + len(self.failed)
 
+    def extend(self, other: Filled) -> None:
+        """Take in what became of another batch."""
+        self.rows.extend(other.rows)
+        self.known.extend(other.known)
+        self.rejected.extend(other.rejected)
+        self.failed.extend(other.failed)
+
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Waiting:
     """A decoded file that waits for its vector."""
 
     file: ImageFile
     digest: str
-    picture: Picture
+    width: int
+    height: int
+    format: str
     thumbnail: bytes
     pixels: Pixels
 
 
-def fill(encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Container[str]) -> Iterator[Filled]:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of files that have been read.
+
+    Attributes
+    ----------
+    waiting : list of Waiting
+        What is to be encoded.
+    filled : Filled
+        What became of the others.
+    """
+
+    waiting: list[Waiting] = field(default_factory=list)
+    filled: Filled = field(default_factory=Filled)
+
+
+class Filling(Protocol):
+    """Whoever takes files through all steps: `fill` in threads of this process, others elsewhere."""
+
+    def __call__(
+        self, encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Collection[str], /
+    ) -> Iterator[Filled]:
+        """Encode files, in batches, in any order; every file is in one batch. See `fill`."""
+
+
+def fill(encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Collection[str]) -> Iterator[Filled]:
     """Encode files, batch by batch, in the order in which the batches finish.
 
     Parameters
@@ -71,44 +107,57 @@ def fill(encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Cont
     root : Path
         The folder that the files' paths are relative to.
     files : sequence of ImageFile
-    encoded : container of str
+    encoded : collection of str
         Hashes of content that needs no encoding.
     """
 
     def work(batch: Sequence[ImageFile]) -> Filled:
-        out = Filled()
-        waiting = [ready for file in batch if (ready := _prepare(encoder, root, file, encoded, out))]
-        _encode(encoder, waiting, out)
-        return out
+        return finish(encoder, prepare(encoder.spec, root, batch, encoded))
 
-    size = encoder.spec.batch
-    batches = (files[start : start + size] for start in range(0, len(files), size))
-    return in_lanes(work, batches, encoder.lanes)
+    return in_lanes(work, batches(files, encoder.spec.batch), encoder.lanes)
 
 
-def _prepare(encoder: Encoder, root: Path, file: ImageFile, encoded: Container[str], out: Filled) -> _Prepared | None:
-    """Read and decode one file; what needs no vector goes to `out` at once."""
-    spec = encoder.spec
-    try:
-        path = root / file.path
-        # A large file is never held whole: it is hashed piece by piece and decoded from disk.
-        data = read_bytes(path) if file.size <= READ_WHOLE else None
-        digest = hash_file(path) if data is None else hashlib.sha256(data).hexdigest()
-        if digest in encoded:
-            out.known.append((file, digest))
-            return None
-        picture = decode(path if data is None else data, min_side=min(spec.input_size))
-        small = thumbnail(picture.image)
-        return _Prepared(file, digest, picture, small, fit(picture.image, spec.input_size, spec.resize))
-    except ImageDecodeError as error:
-        out.rejected.append(Rejected(file.path, error.reason))
-        return None
+def batches(files: Sequence[ImageFile], size: int) -> Iterator[Sequence[ImageFile]]:
+    """Deal files into batches.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in batches([ImageFile("a.jpg", 1, 1)] * 5, 2)]
+    [2, 2, 1]
+    """
+    return (files[start : start + size] for start in range(0, len(files), size))
 
 
-def _encode(encoder: Encoder, waiting: list[_Prepared], out: Filled) -> None:
-    """Give the decoded files their vectors."""
-    if not waiting:
+def prepare(spec: EncoderSpec, root: Path, batch: Sequence[ImageFile], encoded: Container[str]) -> Prepared:
+    """Read and decode a batch of files; see `fill`. It needs the card of an encoder, not the encoder."""
+    prepared = Prepared()
+    for file in batch:
+        try:
+            _read(spec, root, file, encoded, prepared)
+        except ImageDecodeError as error:
+            prepared.filled.rejected.append(Rejected(file.path, error.reason))
+    return prepared
+
+
+def _read(spec: EncoderSpec, root: Path, file: ImageFile, encoded: Container[str], prepared: Prepared) -> None:
+    path = root / file.path
+    # A large file is never held whole: it is hashed piece by piece and decoded from disk.
+    data = read_bytes(path) if file.size <= READ_WHOLE else None
+    digest = hash_file(path) if data is None else hashlib.sha256(data).hexdigest()
+    if digest in encoded:
+        prepared.filled.known.append((file, digest))
         return
+    picture = decode(path if data is None else data, min_side=min(spec.input_size))
+    small = thumbnail(picture.image)
+    pixels = fit(picture.image, spec.input_size, spec.resize)
+    prepared.waiting.append(Waiting(file, digest, picture.width, picture.height, picture.format, small, pixels))
+
+
+def finish(encoder: Encoder, prepared: Prepared) -> Filled:
+    """Give the decoded files of a batch their vectors."""
+    out, waiting = prepared.filled, prepared.waiting
+    if not waiting:
+        return out
     features = encoder.forward(np.stack([ready.pixels for ready in waiting]))
     sound = [bool(np.isfinite(feature).all()) for feature in features]
     for ready, vector, good in zip(waiting, unit_rows(features), sound, strict=True):
@@ -121,10 +170,11 @@ def _encode(encoder: Encoder, waiting: list[_Prepared], out: Filled) -> None:
                 hash=ready.digest,
                 size=ready.file.size,
                 mtime_ns=ready.file.mtime_ns,
-                width=ready.picture.width,
-                height=ready.picture.height,
-                format=ready.picture.format,
+                width=ready.width,
+                height=ready.height,
+                format=ready.format,
                 thumbnail=ready.thumbnail,
                 vector=vector,
             )
         )
+    return out

@@ -1,4 +1,4 @@
-"""Carry out a plan: write what the lanes deliver, a few hundred images to a commit."""
+"""Carry out a plan: write what the lanes deliver, the images of a few seconds to a commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lookalike.search.store import ImageRow, ImageTable, StoredImage
 
 __all__ = ["Writer"]
 
-COMMIT_IMAGES = 512
+COMMIT_IMAGES = 4096  # of a cluster that is faster than a thousand a second: small commits would hold it back
 COMMIT_SECONDS = 3.0
 SHARED = 8  # a commit to an object store takes so much longer: it is made so much more rarely
 MERGE_ABOVE = 32  # small files of the table, from this run and earlier ones

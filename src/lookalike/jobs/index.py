@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from lookalike.core.runs import record_run
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.embedding.collection import Collection, create_or_open
 from lookalike.embedding.encoder import load_encoder
+from lookalike.embedding.fill import Filling, fill
+from lookalike.embedding.on_ray.cluster import check_place
+from lookalike.embedding.on_ray.filling import RayFilling
 from lookalike.embedding.plan import IndexReport
 from lookalike.search.store import ImageTable
 
@@ -18,7 +22,13 @@ __all__ = ["index_folder"]
 
 
 def index_folder(
-    workspace: Path, photos: Path, encoder: str | None = None, on_progress: OnProgress = silent
+    workspace: Path,
+    photos: Path,
+    encoder: str | None = None,
+    on_progress: OnProgress = silent,
+    on: str = "local",
+    workers: int | None = None,
+    gpus: int = 0,
 ) -> IndexReport:
     """Index a folder: new files are added, changed ones encoded again, absent ones marked.
 
@@ -30,19 +40,27 @@ def index_folder(
         The folder of photographs, or a folder inside the one that the workspace was made for.
     encoder : str, optional
         What to encode with, from now on; without it, the workspace's encoder, at first `DEFAULT_ENCODER`.
+    on : str
+        Where to decode and encode: ``"local"``, ``"ray"`` or ``"ray://HOST:PORT"``. The table is written here.
+    workers, gpus : int
+        Of the cluster; see `RayFilling`.
 
     Raises
     ------
     InputError
-        `photos` is not a folder, or there is no such encoder.
+        `photos` is not a folder, or there is no such encoder or place.
     WorkspaceError
         The workspace belongs to another folder, or another process is writing to it.
+    ClusterError
+        The cluster does not answer, or cannot do the work.
     """
+    running = _running(on, workers, gpus)
     if not photos.is_dir():
         what = "is a file" if photos.exists() else "does not exist"
         raise InputError(f"{photos} {what}: give the folder of photographs to index")
     collection = _collection(Workspace(workspace), photos.resolve(), encoder)
-    report = collection.sync(photos.resolve(), on_progress)
+    with running as filling:
+        report = collection.sync(photos.resolve(), on_progress, filling)
     before = collection.workspace.config()
     config = before.using(str(collection.root), collection.encoder.name)
     if report.without_vectors:
@@ -52,7 +70,7 @@ def index_folder(
     record_run(
         collection.workspace.runs_folder,
         "index",
-        {"photos": str(photos), "encoder": collection.encoder.name},
+        {"photos": str(photos), "encoder": collection.encoder.name, "on": on},
         {
             "images": report.images,
             "added": report.added,
@@ -62,6 +80,16 @@ def index_folder(
         },
     )
     return report
+
+
+def _running(on: str, workers: int | None, gpus: int) -> contextlib.AbstractContextManager[Filling]:
+    """Choose who decodes and encodes."""
+    check_place(on)
+    if on != "local":
+        return RayFilling(on, workers, gpus)
+    if workers is not None or gpus:
+        raise InputError("workers and GPUs are counted on a cluster: use --on ray, or leave them out")
+    return contextlib.nullcontext(fill)
 
 
 def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Collection:

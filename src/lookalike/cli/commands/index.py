@@ -32,6 +32,21 @@ def index(
         Path, typer.Argument(metavar="PHOTOS", help="The folder of photographs, read with all its folders.")
     ],
     encoder: EncoderOption = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            metavar="PLACE",
+            help="Where to decode and encode: local, ray (processes of this machine) or ray://HOST:PORT (a cluster).",
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="On Ray: processes; by default one on every processor."),
+    ] = None,
+    gpus: Annotated[
+        int, typer.Option("--gpus", metavar="N", help="On Ray: GPUs to encode on; the other processes decode.")
+    ] = 0,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
     json: JsonOption = False,
@@ -40,15 +55,15 @@ def index(
     """Make a folder searchable, or bring it up to date.
 
     New files are added, changed ones encoded again, absent ones marked; what is unchanged is left alone. Stopped at
-    any moment, the next run goes on where this one was. Files that cannot be read are listed with the reason, here
-    and in rejected.json of the workspace; the exit code is then 1.
+    any moment, the next run goes on where this one was, wherever it runs. Files that cannot be read are listed with
+    the reason, here and in rejected.json of the workspace; the exit code is then 1.
     """
     from lookalike.jobs.index import index_folder
 
     work_offline(offline)
     console = Console(json, quiet)
     with console.progress() as on_progress:
-        report = index_folder(workspace, photos, encoder, on_progress)
+        report = index_folder(workspace, photos, encoder, on_progress, on, workers, gpus)
     data = {
         "images": report.images,
         "rejected": [{"path": entry.path, "reason": entry.reason} for entry in report.rejected],
