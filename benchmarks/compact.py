@@ -1,6 +1,6 @@
-"""The shipped encoder against its teachers and `classic`, on pictures it never saw: docs/results/compact.md.
+"""A distilled encoder against its teachers and `classic`, on pictures it never saw: docs/results/compact.md.
 
-    python benchmarks/compact.py --shared FOLDER [--cache FOLDER] [--encoder NAME] [--only judged scenes matching speed]
+    python benchmarks/compact.py --shared FOLDER --encoder NAME ... [--cache FOLDER] [--only PART ...]
 
 `compact_pictures.py` says what it was taught with. Features stay in the cache: a run that was cut off goes on.
 """
@@ -185,7 +185,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
-    parser.add_argument("--encoder", nargs="+", default=["compact", "compact[taps]"])
+    parser.add_argument(
+        "--encoder", nargs="+", required=True, help="the student, such as onnx:FILE and onnx:FILE[taps]"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     given = parser.parse_args()
     known = encoders(given.shared / "weights", given.cache)
