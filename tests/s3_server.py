@@ -14,21 +14,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import run_simple
 
-port, trap = int(sys.argv[1]), Path(sys.argv[2])
-store = DomainDispatcherApplication(create_backend_app)
+def main(port: int, trap: Path) -> None:
+    # moto is imported here alone: this file is looked at wherever tests are collected.
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import run_simple
+
+    store = DomainDispatcherApplication(create_backend_app)
+
+    def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if trap.exists() and environ["REQUEST_METHOD"] == "PUT" and "/_versions/" in environ["PATH_INFO"]:
+            os.kill(int(trap.read_text()), signal.SIGKILL)
+            trap.unlink()
+            start("503 Service Unavailable", [("Content-Length", "0")])
+            return []
+        answer: Iterable[bytes] = store(environ, start)
+        return answer
+
+    run_simple("127.0.0.1", port, serve, threaded=False)
 
 
-def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    if trap.exists() and environ["REQUEST_METHOD"] == "PUT" and "/_versions/" in environ["PATH_INFO"]:
-        os.kill(int(trap.read_text()), signal.SIGKILL)
-        trap.unlink()
-        start("503 Service Unavailable", [("Content-Length", "0")])
-        return []
-    answer: Iterable[bytes] = store(environ, start)
-    return answer
-
-
-run_simple("127.0.0.1", port, serve, threaded=False)
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -37,8 +37,7 @@ def test_index_search_and_serve_at_an_address(
     assert (code, json.loads(out)["results"][0]["image"]) == (0, "b/001.jpg"), err
     assert lookalike("duplicates", "--workspace", address, "--json")[0] == 0
     live = LiveCollection(Path(address))
-    hits = live.search_image("b/001.jpg", k=1)
-    assert hits is not None
+    hits = live.search(["b/001.jpg"], k=1)
     assert hits[0].image == "b/001.jpg"
     assert live.thumbnail("b/001.jpg")
 
