@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from lookalike import load_encoder  # noqa: E402
+from lookalike.core.errors import InputError  # noqa: E402
+from lookalike.core.progress import Progress, silent  # noqa: E402
+from lookalike.jobs.train_distilled import train_distilled  # noqa: E402
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -107,3 +111,28 @@ def test_what_cannot_be_is_refused(lookalike: Run, photos: Path, more: tuple[str
     assert message in err
     assert err.splitlines()[-1].startswith("lookalike: ")
     assert not list(Path(".lookalike/models").glob("*")) if Path(".lookalike/models").exists() else True
+
+
+def test_a_training_that_was_cut_off_may_have_another_end(photos: Path) -> None:
+    given = {"batch": 12, "hidden": 16, "dim": 8, "views": 2, "epochs": 50, "checkpoint_minutes": 1e-9}
+
+    def cut(step: Progress) -> None:
+        if step.stage == "training" and step.done == 5:
+            raise KeyboardInterrupt
+
+    def train(**more: Any) -> Any:
+        on_progress = more.pop("on_progress", silent)
+        resume = more.pop("resume", True)
+        return train_distilled(
+            Path("w"), photos, "small", ["classic"], STUDENT, None, (), {**given, **more}, None, "cpu", resume,
+            on_progress=on_progress,
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        train(on_progress=cut)
+    with pytest.raises(InputError, match="go on with --resume, or begin anew with --replace"):
+        train(resume=False)
+    with pytest.raises(InputError, match="is of another training"):
+        train(matrix_rate=0.03)
+    done = train(epochs=4, cooldown=1)
+    assert [one["epoch"] for one in done.history] == [1, 2, 3, 4]

@@ -85,6 +85,13 @@ def test_a_training_that_was_cut_off_goes_on_as_if_nothing_had_happened(toy: Mak
     assert all(torch.equal(value, expected[name]) for name, value in changing(again).items())
 
 
+def test_a_training_knows_nothing_of_its_end_until_it_cools_down(toy: Make) -> None:
+    lessons = lessons_of()
+    short, long = (taught(toy(), lessons, epochs=epochs, warmup=1, cooldown=2)[1].history for epochs in (4, 7))
+    assert [one["loss"] for one in short[:2]] == [one["loss"] for one in long[:2]]
+    assert short[3]["loss"] != long[3]["loss"]
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=10, deadline=None)
 def test_the_loss_is_the_sum_of_its_parts(seed: int) -> None:
