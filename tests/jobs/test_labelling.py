@@ -17,6 +17,12 @@ from lookalike.judgments.readers.read import read_judgments
 from lookalike.judgments.store import JudgmentStore
 
 
+@pytest.fixture(autouse=True)
+def answers_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long reading takes on a busy machine, the next question knows of every answer."""
+    monkeypatch.setattr(labelling_questions, "READING_SHARE", float("inf"))
+
+
 @pytest.fixture
 def collection(photos: Path) -> Collection:
     collection = Collection.create(photos.parent / ".lookalike", photos)

@@ -85,7 +85,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., P
         thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: Playwright runs an event loop meanwhile, and there can be no other
 def browser() -> Iterator[Any]:
     """Chromium, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: install the extra dev")
