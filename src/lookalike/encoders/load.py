@@ -42,6 +42,7 @@ class Family:
 
 FAMILIES = {
     "classic": Family("lookalike.encoders.classic", "classic"),
+    "compact": Family("lookalike.encoders.compact", "compact"),
     "onnx": Family("lookalike.encoders.onnx", "onnx:PATH"),
     "timm": Family("lookalike.encoders.timm", "timm:MODEL", ("torch", "torchvision", "timm")),
     "torchvision": Family("lookalike.encoders.torchvision", "torchvision:MODEL", ("torch", "torchvision")),
@@ -62,7 +63,7 @@ FAMILIES = {
     "hash": Family("lookalike.encoders.hashes", needs=("imagehash",), extra="hashes"),
 }
 SHOWN = "timm:mobilenetv4_conv_small or plain:small"
-PLAIN = ("classic", "onnx", "hash")
+PLAIN = ("classic", "compact", "onnx", "hash")
 """Families whose argument is no `EncoderName`, and that need no torch."""
 
 

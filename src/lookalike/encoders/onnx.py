@@ -73,6 +73,8 @@ class OnnxEncoder:
         Where it runs; ``"auto"`` takes a GPU when ONNX Runtime has one.
     output : str, optional
         Which output to take, whatever the card says.
+    name : str, optional
+        What it is called, if not by its path.
 
     Attributes
     ----------
@@ -86,7 +88,7 @@ class OnnxEncoder:
         The file is not an ONNX network, has no card, or does not map pictures to vectors. The message says which.
     """
 
-    def __init__(self, path: Path, device: str = "auto", output: str | None = None) -> None:
+    def __init__(self, path: Path, device: str = "auto", output: str | None = None, name: str | None = None) -> None:
         import onnxruntime
 
         self.card = read_card(path, chosen={} if output is None else {"output": output})
@@ -105,7 +107,7 @@ class OnnxEncoder:
         self._scale, self._shift = _normaliser(self.card)
         dim = self._probe(path)
         self.spec = EncoderSpec(
-            name=f"onnx:{path.resolve()}" + (f"[{output}]" if output is not None else ""),
+            name=name or f"onnx:{path.resolve()}" + (f"[{output}]" if output is not None else ""),
             fingerprint=_fingerprint(path, self.card),
             dim=dim,
             input_size=self.card.input_size,
