@@ -29,10 +29,17 @@ TEACHERS = (
 """Those that a student is compared with: their licences allow to ship what is made of them."""
 
 SLOW = "efficientnet_b4_cut_imagenet"
-"""Takes more time than the others together, and where its weights are from is not stated: it teaches nothing."""
+"""Takes more time than the others together: it teaches in the second stage alone. MIT; where its repository has the
+weights from is not stated."""
 
 STUDENT = "timm:mobilenetv4_conv_small[blocks.1,blocks.2,blocks.3,blocks.4,size=112]"
-SETTINGS = "--epochs 7 --set views=1 --set batch=64 --set cooldown=2"
+SETTINGS = "--set views=1 --set batch=64 --set cooldown=2"
+STAGES = (
+    ("first", False, "--epochs 7 --save-weights first.safetensors"),
+    ("compact", True, "--epochs 12 --weights first.safetensors"),
+)
+"""Of the teaching: the model's name, whether all teach, and further options."""
+
 QUERIES = 1000
 JUDGED = ("material", "tll")
 VARIETY = ("tiny-objects", "scenes-grey")
@@ -74,11 +81,12 @@ def main() -> None:
     held = {name: files[name] for name in drawn} | measured_scenes(files) | judged
     apart = [linked(given.cache / "compact" / "apart", held), *(shared / "data" / name for name in JUDGED)]
     names = encoders(shared / "weights", given.cache)
-    command = [f"lookalike train distill {teaching} --name compact --student '{STUDENT}'"]
-    command += [f"--teacher {names[teacher]}" for teacher in TEACHERS if teacher != SLOW]
-    command += [f"--apart {folder}" for folder in apart] + [SETTINGS]
     print(f"{len(pictures):,} pictures, {len(held):,} measured ones kept apart; teach with\n")
-    print(" \\\n  ".join(command))
+    for name, slow, more in STAGES:
+        command = [f"lookalike train distill {teaching} --name {name} --student '{STUDENT}'"]
+        command += [f"--teacher {names[teacher]}" for teacher in TEACHERS if slow or teacher != SLOW]
+        command += [f"--apart {folder}" for folder in apart] + [SETTINGS, more]
+        print(" \\\n  ".join(command) + "\n")
 
 
 if __name__ == "__main__":

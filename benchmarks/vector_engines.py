@@ -8,6 +8,7 @@ first that reaches the recall asked for. Ours has one setting: the default that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.search.approximate import graph_for
+from lookalike.search.forms import BUILD_BEAM, LINKS
 
 Rows = NDArray[np.int64]
 BEAMS = (32, 64, 96, 128, 192, 256, 384, 512)
@@ -77,6 +78,77 @@ class Ours:
         return self._index.search(queries, k)[0]
 
 
+class OursFused(Ours):
+    """The same, told which columns are one model's."""
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        from lookalike.search.approximate import ApproximateIndex
+
+        ApproximateIndex.build(vectors, parts=parts_of(path)).save(path)
+
+
+def parts_of(path: Path) -> list[slice]:
+    """Return the columns of each model, which stand beside the index."""
+    return [slice(*ends) for ends in json.loads((path.parent / "parts.json").read_text())]
+
+
+class FaissHnsw:
+    """FAISS's graph over everything in float16, as its own page on indexes recommends."""
+
+    settings = BEAMS
+    batched = True
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        import faiss
+
+        kind = faiss.ScalarQuantizer.QT_fp16
+        index = faiss.IndexHNSWSQ(vectors.shape[1], kind, LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = BUILD_BEAM
+        index.train(vectors[:1000].astype(np.float32))
+        for start in range(0, len(vectors), 20_000):
+            index.add(vectors[start : start + 20_000].astype(np.float32))
+        faiss.write_index(index, str(path))
+
+    def open(self, path: Path) -> None:
+        import faiss
+
+        self._faiss, self._index = faiss, faiss.read_index(str(path))
+
+    def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
+        return self._index.search(queries, k, params=self._faiss.SearchParametersHNSW(efSearch=setting))[1]
+
+
+class Naive:
+    """A graph per model; the nearest of each, together, are ranked by the ensemble. The setting is how many of each."""
+
+    settings = (10, 20, 50, 100, 200, 500, 1000)
+    batched = True
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        path.mkdir()
+        np.save(path / "rows.npy", vectors)
+        for number, part in enumerate(parts_of(path)):
+            FaissHnsw().build(np.ascontiguousarray(vectors[:, part]), path / f"{number}.index")
+
+    def open(self, path: Path) -> None:
+        self._parts, self._rows = parts_of(path), np.load(path / "rows.npy")
+        self._models = [FaissHnsw() for _ in self._parts]
+        for number, model in enumerate(self._models):
+            model.open(path / f"{number}.index")
+
+    def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
+        found = [
+            model.search(np.ascontiguousarray(queries[:, part]), setting, max(setting, 64))
+            for model, part in zip(self._models, self._parts, strict=True)
+        ]
+        ranked = np.full((len(queries), k), -1, dtype=np.int64)
+        for place, query in enumerate(queries):
+            rows = np.unique(np.concatenate([one[place] for one in found]))
+            similar = self._rows[rows].astype(np.float32) @ query
+            ranked[place] = rows[np.argsort(-similar)[:k]]
+        return ranked
+
+
 class HnswLib:
     """hnswlib, float32."""
 
@@ -86,8 +158,8 @@ class HnswLib:
     def build(self, vectors: NDArray[np.float16], path: Path) -> None:
         import hnswlib
 
-        index, graph = hnswlib.Index(space="ip", dim=vectors.shape[1]), graph_for(len(vectors))
-        index.init_index(max_elements=len(vectors), ef_construction=graph.build_beam, M=graph.links, random_seed=0)
+        index = hnswlib.Index(space="ip", dim=vectors.shape[1])
+        index.init_index(max_elements=len(vectors), ef_construction=BUILD_BEAM, M=LINKS, random_seed=0)
         for start in range(0, len(vectors), 50_000):
             index.add_items(vectors[start : start + 50_000].astype(np.float32))
         index.save_index(str(path))
@@ -115,8 +187,7 @@ class USearch:
     def _new(self, count: int, dim: int) -> Any:
         from usearch.index import Index
 
-        links, beam = graph_for(count).links, graph_for(count).build_beam
-        return Index(ndim=dim, metric="ip", dtype=self._dtype, connectivity=links, expansion_add=beam)
+        return Index(ndim=dim, metric="ip", dtype=self._dtype, connectivity=LINKS, expansion_add=BUILD_BEAM)
 
     def build(self, vectors: NDArray[np.float16], path: Path) -> None:
         index = self._new(*vectors.shape)
@@ -160,10 +231,10 @@ class Lance:
     def _config(self, count: int, dim: int) -> Any:
         from lancedb.index import HnswSq, IvfPq
 
-        parts, graph = self._parts(count), graph_for(count)
+        parts = self._parts(count)
         if self._kind == "IVF_PQ":
             return IvfPq(distance_type="dot", num_partitions=parts, num_sub_vectors=dim // 8)
-        return HnswSq(distance_type="dot", num_partitions=parts, m=graph.links, ef_construction=graph.build_beam)
+        return HnswSq(distance_type="dot", num_partitions=parts, m=LINKS, ef_construction=BUILD_BEAM)
 
     def _parts(self, count: int) -> int:
         """LanceDB trains a partition on 256 vectors at least; a graph wants few and large ones."""
@@ -194,6 +265,9 @@ ENGINES: dict[str, tuple[str, Callable[[], Engine]]] = {
     "exact-f32": ("lookalike exact, float32", lambda: Exact("float32")),
     "exact-f16": ("lookalike exact, float16", lambda: Exact("float16")),
     "ours": ("lookalike approximate", Ours),
+    "ours-fused": ("lookalike", OursFused),
+    "naive": ("nearest of each model, ranked", Naive),
+    "faiss-hnsw": ("FAISS HNSW, float16", FaissHnsw),
     "hnswlib": ("hnswlib, float32", HnswLib),
     "usearch-f16": ("usearch, float16", lambda: USearch("f16")),
     "usearch-i8": ("usearch, int8", lambda: USearch("i8")),

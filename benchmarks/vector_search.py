@@ -25,12 +25,14 @@ from typing import Any
 import numpy as np
 from _report import command_line
 from vector_engines import ENGINES, SHARES_FILE
-from vector_sets import intrinsic_dimension, photographs, seeded
+from vector_sets import VectorSet, intrinsic_dimension, photographs, seeded
 
 K = 10
 RECALL_ASKED = 0.99
 SECONDS_PER_MEASUREMENT = 3.0
 MANY = 300_000
+OURS = {ENGINES[name][0] for name in ("ours", "ours-fused")}
+REAL, WEIGHTINGS = 100_000, 20
 QUICKLY_BUILT = ["exact-f16", "ours", "lance-pq", "lance-pq-refine"]  # the other graphs take minutes each to build
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "results" / "vector-search.md"
 TRADE_OFF = """
@@ -55,7 +57,8 @@ def main() -> None:
         return
     sections = []
     for count in options.sizes:
-        folder = options.cache / f"{'photos' if options.photos else 'seeded'}-{count}"
+        kind = "fused" if options.fused else "photos" if options.photos else "seeded"
+        folder = options.cache / f"{kind}-{count}"
         about = prepare(folder, count, options)
         chosen = options.engines or (list(ENGINES) if count <= MANY else QUICKLY_BUILT)
         results = [measured(name, folder, options.fresh) for name in chosen]
@@ -73,6 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, help="by default all; few beyond 300,000")
     parser.add_argument("--quick", action="store_true", help="10,000 vectors only, and no report is written")
     parser.add_argument("--photos", type=Path, help="a folder of photographs to embed; otherwise seeded vectors")
+    parser.add_argument("--fused", type=Path, metavar="SHARED", help="eight models side by side, under many weightings")
     parser.add_argument("--network", type=Path, help="the ONNX network, with weights.json beside it")
     parser.add_argument("--views", type=int, default=4, help="of each photograph: whole, then random crops")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "lookalike-vector-search")
@@ -92,7 +96,9 @@ def prepare(folder: Path, count: int, options: argparse.Namespace) -> str:
     about = folder / "about.txt"
     if not about.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        if options.photos:
+        if options.fused:
+            made = fused(options.fused, options.cache, count, folder)
+        elif options.photos:
             made = photographs(options.photos, options.network, options.cache, count, options.views)
         else:
             made = seeded(count)
@@ -102,6 +108,21 @@ def prepare(folder: Path, count: int, options: argparse.Namespace) -> str:
         dimension = intrinsic_dimension(made.vectors, np.random.default_rng(0))
         about.write_text(f"{made.about}. Intrinsic dimension of the {count:,} rows: {dimension:.1f}.")
     return about.read_text()
+
+
+def fused(shared: Path, cache: Path, count: int, folder: Path) -> VectorSet:
+    """Make vectors of eight models side by side, and queries under 20 weightings of them."""
+    from _fused_sets import fused_photographs, grown, weighted
+
+    given = fused_photographs(shared, cache, cache, min(count, REAL))
+    (folder / "parts.json").write_text(json.dumps([[part.start, part.stop] for part in given.layout.spans]))
+    real = len(given.vectors)
+    about = (
+        f"{given.layout.width} numbers of {len(given.queries)} models ({', '.join(given.queries)}): {real:,} cuts of "
+        f"photographs, {count - real:,} between near neighbours; queries are cuts of other photographs, under "
+        f"{WEIGHTINGS} weightings from even to nearly one model alone"
+    )
+    return VectorSet(grown(given, count), weighted(given, WEIGHTINGS), about)
 
 
 def truth(vectors: Any, queries: Any) -> Any:
@@ -148,10 +169,10 @@ def work(phase: str, name: str, folder: str) -> dict[str, Any]:
         path.with_suffix(".dim").write_text(str(vectors.shape[1]))
         started = time.perf_counter()
         engine.build(vectors, path)
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        files = [path, path.with_suffix(".rows")] if path.is_file() else list(path.rglob("*"))
         return {
             "build_seconds": time.perf_counter() - started,
-            "file_bytes": sum(file.stat().st_size for file in files),
+            "file_bytes": sum(file.stat().st_size for file in files if file.is_file()),
             "raw_bytes": vectors.nbytes,
         }
     queries, true = (np.load(Path(folder) / f"{part}.npy") for part in ("queries", "truth"))
@@ -250,7 +271,7 @@ def as_markdown(sections: list[tuple[int, str, list[dict[str, Any]]]]) -> str:
 def table(results: list[dict[str, Any]]) -> list[str]:
     head = f"| engine | setting | recall@{K} | p50 ms | p99 ms | batch queries/s | speed, ours = 1 | build s |"
     lines = [head + " memory MB | x raw | file MB |", "|---|" + "---:|" * 10]
-    ours = next((row["batch_per_second"] for row in results if row["name"] == ENGINES["ours"][0]), float("nan"))
+    ours = next((row["batch_per_second"] for row in results if row["name"] in OURS), float("nan"))
     for row in results:
         memory = row["memory_bytes"]
         lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def photographs(folder: Path, network: Path, cache: Path, count: int, views: int
     queries = unit((features[0][held_out].astype(np.float32) - mean) @ axes)
     real = np.concatenate([unit((view[kept].astype(np.float32) - mean) @ axes) for view in features])
     real = real[rng.permutation(len(real))[:count]]
-    rows = np.concatenate([real.astype(np.float16), _between(real, count - len(real), rng)])
+    rows = np.concatenate([real.astype(np.float16), between(real, count - len(real), rng)])
     about = (
         f"{photos:,} photographs in {views} views ({network.stem}, PCA to {DIM}): {len(real):,} real rows, "
         f"{len(rows) - len(real):,} between near neighbours; intrinsic dimension of the real rows "
@@ -103,9 +104,11 @@ def intrinsic_dimension(rows: NDArray[np.floating], rng: np.random.Generator, k:
     return float(1 / inverse.mean())
 
 
-def _between(real: Floats, count: int, rng: np.random.Generator) -> NDArray[np.float16]:
+def between(
+    real: Floats, count: int, rng: np.random.Generator, scaled: Callable[[Floats], Floats] = unit
+) -> NDArray[np.float16]:
     """Draw around each real row along the directions to its neighbours in a random group (local covariance)."""
-    grown = np.empty((max(count, 0), DIM), dtype=np.float16)
+    grown = np.empty((max(count, 0), real.shape[1]), dtype=np.float16)
     groups = np.array_split(rng.permutation(len(real)), max(1, len(real) // GROUP))
     done = 0
     while done < count:
@@ -117,7 +120,7 @@ def _between(real: Floats, count: int, rng: np.random.Generator) -> NDArray[np.f
                 home, around = rows[start : start + 2000], rows[near[start : start + 2000]]
                 draw = rng.standard_normal((len(home), 1, NEIGHBOURS), dtype=np.float32)
                 moved = (draw @ (around - home[:, None]))[:, 0] * (STEP / np.sqrt(NEIGHBOURS))
-                part = unit(home + moved)[: count - done]
+                part = scaled(home + moved)[: count - done]
                 grown[done : done + len(part)] = part
                 done += len(part)
     return grown

@@ -253,7 +253,7 @@ KILLED = textwrap.dedent("""
     step = sys.argv[2]
     if step == "building":
         build = ApproximateIndex.build
-        ApproximateIndex.build = lambda *arguments: os._exit(9)
+        ApproximateIndex.build = lambda *arguments, **named: os._exit(9)
     if step == "saving":
         disposable.write_json = lambda *arguments: os._exit(9)
     if step == "stamps":

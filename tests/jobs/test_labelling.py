@@ -80,7 +80,7 @@ def test_what_was_skipped_is_not_asked_again_of_that_person(labelling: Labelling
     ]
     assert (labelling.take("ann", skips), labelling.take("ann", skips)) == (5, 0)
     keys = {one.key for one in first}
-    labelling._asker._people.clear()  # as after a restart
+    labelling._asker._handed.forget("ann")  # as after a restart
     assert all(one.key not in keys for _ in range(20) for one in labelling.questions("ann", 10))
     assert labelling.progress("ann").skipped == 5
 
@@ -325,3 +325,14 @@ def test_threads_share_a_session(labelling: Labelling, collection: Collection) -
         assert list(pool.map(work, range(8))) == [20] * 8
     people, counts = np.unique(store_of(collection).read().annotator.values(), return_counts=True)  # type: ignore[union-attr]
     assert (len(people), counts.tolist()) == (8, [20] * 8)
+
+
+def test_two_processes_of_a_server_never_ask_one_person_the_same(collection: Collection, tmp_path: Path) -> None:
+    path, handed = collection.workspace.path, tmp_path / "handed.sqlite"
+    workers = [Labelling(path, "random", handed=handed) for _ in range(2)]
+    asked = [one for number in range(8) for one in workers[number % 2].questions("ann", 10)]
+    assert len({one.key for one in asked}) == len(asked) == 80
+    # And what one of them asks of somebody else is nobody's loss.
+    assert len(workers[0].questions("bob", 10)) == 10
+    workers[0].take("ann", [chosen(asked[0], "answer-1")])
+    assert workers[1].progress("ann").answers == 1

@@ -6,7 +6,7 @@ import pytest
 
 from lookalike.core.errors import InputError, StorageError
 from lookalike.search import approximate
-from lookalike.search.approximate import GRAPHS, ApproximateIndex, graph_for
+from lookalike.search.approximate import ApproximateIndex
 from lookalike.search.exact import ExactIndex
 
 
@@ -61,7 +61,7 @@ def test_many_neighbours_are_found_as_well_as_few(index, vectors):
 def test_a_wider_beam_finds_no_less(index, vectors):
     queries = curved(200, seed=7)
     truth, _ = ExactIndex(vectors).search(queries, k=10)
-    narrow, wide = (recall(index.search(queries, 10, beam=beam)[0], truth) for beam in (10, 400))
+    narrow, wide = (recall(index.search(queries, 10, dial=beam)[0], truth) for beam in (10, 400))
     assert narrow < wide
     assert wide > 0.995
 
@@ -176,9 +176,3 @@ def test_saving_where_nothing_can_be_written_is_a_storage_error(index, tmp_path)
 def test_queries_that_do_not_fit_are_refused(index, queries):
     with pytest.raises(InputError, match="the queries"):
         index.search(queries, 3)
-
-
-def test_the_table_of_graphs_covers_every_size():
-    assert [graph.up_to for graph in GRAPHS] == sorted(graph.up_to for graph in GRAPHS)
-    assert graph_for(0) == GRAPHS[0]
-    assert graph_for(10**9) == GRAPHS[-1]

@@ -140,7 +140,7 @@ def change(**fields: object):
         change(format=0),
         change(count=COUNT - 1),
         change(dim=DIM + 1),
-        change(graph=[2, 2]),
+        change(form="cells"),
         change(extra=1),
     ],
     ids=lambda damage: damage.__name__,

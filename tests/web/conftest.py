@@ -1,22 +1,35 @@
 """A real server on a free port of this machine, in a thread, over a small collection."""
 
+import importlib.util
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
 
 from lookalike.embedding.collection import Collection
+from lookalike.embedding.encoder import load_encoder
+from lookalike.embedding.feature_cache import unit_features
+from lookalike.embedding.feature_sets import FeatureSet, fingerprint
+from lookalike.ensembles.gate import GateEnsemble
+from lookalike.ensembles.saving import save_ensemble
+from lookalike.ensembles.vote import VoteEnsemble
 from lookalike.jobs.keys import KeyRing, Role, add_key
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
+from lookalike.judgments.table import Judgments
+from lookalike.similarity.identity import IdentityModel
+from lookalike.similarity.saving import save_model
+from lookalike.similarity.selected import SelectedModel
 from lookalike.web.app import create_app
 from lookalike.web.server import listen, url_of
 
@@ -50,6 +63,28 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., Pat
             yield Site(photos, collection, client)
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def taught(site: Site) -> Site:
+    """The same with two models and ensembles of them, fitted without torch."""
+    workspace, paths = (
+        site.collection.workspace,
+        sorted(str(path.relative_to(site.photos)) for path in site.photos.glob("?/*")),
+    )
+    features = unit_features(workspace, load_encoder("classic"), {path: site.photos / path for path in paths})
+    width = features.vectors.shape[1]
+    whole, half = IdentityModel.of(width), SelectedModel.over(IdentityModel.of(width // 2), (0, width // 2), width)
+    rng = np.random.default_rng(0)
+    asked = np.array([rng.choice(paths, 3, replace=False) for _ in range(120)])
+    answers = Judgments.from_ids(*asked.T.tolist(), rng.integers(1, 4, 120), rng.integers(0, 3, 120))
+    about = {"encoders": ["classic"], "fingerprint": fingerprint(FeatureSet("", ("classic",)))}
+    for name, model in (("whole", whole), ("half", half)):
+        save_model(model, workspace.models_folder / name, about)
+    for name, kind in (("gate", GateEnsemble), ("vote", VoteEnsemble)):
+        ensemble = kind([whole, half]).fit(answers, features)
+        save_ensemble(ensemble, workspace.models_folder / name, {**about, "members": ["whole", "half"]})
+    return site
 
 
 @dataclass
@@ -96,6 +131,46 @@ def browser() -> Iterator[Any]:
         launched = session.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield launched
         launched.close()
+
+
+@contextmanager
+def watched(browser: Any, url: str, seconds: float = 30, **options: Any) -> Iterator[Any]:
+    """Open a page in a browser that remembers nothing; whatever it complains of fails the test."""
+    context = browser.new_context(base_url=url, **{"viewport": {"width": 1280, "height": 800}, **options})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.set_default_timeout(1000 * seconds)
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session", name="watched")
+def _watched() -> Callable[..., Any]:
+    """Return `watched`."""
+    return watched
+
+
+@pytest.fixture(scope="session")
+def serious() -> Callable[[Any], list[str]]:
+    """What axe-core finds serious on a page: rules and places."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("needs axe-core: install the extra dev")
+    axe = (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+    def check(page: Any) -> list[str]:
+        page.evaluate(axe)
+        violations = page.evaluate("axe.run().then((found) => found.violations)")
+        return [
+            f"{one['id']}: {[node['html'] for node in one['nodes']]}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check
 
 
 def until(ready: Callable[[], bool], seconds: float = 4.0) -> bool:

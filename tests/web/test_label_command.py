@@ -49,7 +49,7 @@ def test_it_prints_the_address_and_opens_it(
     assert "/label?annotator=ann+%26+bob (Ctrl-C to stop)" in out
     assert err == ""
     assert shown == [out.split()[3]]
-    _, labelling, _, host, _ = served[0]
+    labelling, host = served[0][2], served[0][4]
     assert (labelling.strategy, labelling.context, host) == ("informative", "", "127.0.0.1")
 
 
@@ -60,7 +60,7 @@ def test_no_browser_where_none_is_wanted(
     options = ["--strategy", "random", "--context", "sea", "--port", "0", *quietly]
     assert run(["label", *options, "--workspace", str(workspace)]) == 0
     assert shown == []
-    assert (served[0][1].strategy, served[0][1].context) == ("random", "sea")
+    assert (served[0][2].strategy, served[0][2].context) == ("random", "sea")
     out = capsys.readouterr().out
     if "--json" in quietly:
         assert json.loads(out)["url"].endswith("/label")

@@ -11,6 +11,7 @@ from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.workspace import WorkspaceConfig
 from lookalike.embedding.collection import Collection
 from lookalike.jobs import live as module
+from lookalike.jobs import live_view
 from lookalike.jobs.live import LiveCollection
 from lookalike.search.store import ImageTable
 
@@ -42,7 +43,7 @@ def test_a_list_of_thumbnails_is_one_scan(collection: Collection, monkeypatch: p
 
 
 def test_few_thumbnails_are_kept(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "THUMBNAILS_KEPT", 5)
+    monkeypatch.setattr(live_view, "THUMBNAILS_KEPT", 5)
     live = LiveCollection(collection.workspace.path)
     images, _ = live.images("", 24)
     assert all(live.thumbnail(image) for image in images)

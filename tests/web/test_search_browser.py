@@ -10,16 +10,10 @@ import pytest
 
 
 @pytest.fixture
-def page(browser: Any, site: Any) -> Iterator[Any]:
+def page(browser: Any, site: Any, watched: Any) -> Iterator[Any]:
     """A page whose errors fail the test."""
-    context = browser.new_context(base_url=str(site.client.base_url), viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.set_default_timeout(15_000)
-    yield opened
-    context.close()
-    assert complaints == []
+    with watched(browser, str(site.client.base_url), seconds=15) as opened:
+        yield opened
 
 
 def images(page: Any) -> list[str]:

@@ -85,7 +85,7 @@ def test_whoever_listens_beyond_this_machine_needs_keys(
     assert run(command) == 0
     assert capsys.readouterr().out.startswith("1 images at http://")
     assert len(served) == 1
-    assert (served[0][-1] is None) == loopback
+    assert (served[0][-2] is None) == loopback
     assert run([*command, "--keys"]) == (2 if loopback else 0)
 
 

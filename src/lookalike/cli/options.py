@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from lookalike.core.errors import InputError
+from lookalike.core.memory import VARIABLE, parse_bytes
 
 __all__ = [
     "DEFAULT_WORKSPACE",
     "ContextOption",
     "EncoderOption",
     "JsonOption",
+    "MemoryOption",
     "ModelOption",
     "OfflineOption",
     "PairFormatOption",
@@ -29,6 +31,7 @@ __all__ = [
     "parameters_of",
     "work_offline",
     "work_read_only",
+    "work_within",
 ]
 
 DEFAULT_WORKSPACE = Path(".lookalike")
@@ -80,6 +83,16 @@ OfflineOption = Annotated[
 ]
 
 
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="What the process may take, such as 2GB; indexes become smaller where need be. Also LOOKALIKE_MEMORY.",
+    ),
+]
+
+
 def check_one(encoder: str | None, model: str | None) -> None:
     """Raise an `InputError` where both an encoder and a model are given: a model has its own encoders.
 
@@ -120,6 +133,18 @@ def work_offline(offline: bool) -> None:
     """
     if offline:
         os.environ["LOOKALIKE_OFFLINE"] = "1"
+
+
+def work_within(memory: str | None) -> None:
+    """Keep the indexes of this process within so much memory, if any is given.
+
+    Examples
+    --------
+    >>> work_within(None)
+    """
+    if memory is not None:
+        parse_bytes(memory)
+        os.environ[VARIABLE] = memory
 
 
 def work_read_only(read_only: bool) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lookalike.jobs.labelling import Labelling
 
-__all__ = ["HostOption", "KeysOption", "PortOption", "open_browser", "serve_workspace"]
+__all__ = ["HostOption", "KeysOption", "PortOption", "WorkersOption", "open_browser", "serve_workspace"]
 
 HostOption = Annotated[
     str, typer.Option("--host", metavar="H", help="Where to listen; 0.0.0.0 lets other machines in, with a key.")
@@ -28,6 +28,10 @@ PortOption = Annotated[
 ]
 KeysOption = Annotated[
     bool, typer.Option("--keys", help="Ask for keys on this machine too, as behind a server with TLS.")
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option("--workers", metavar="N", min=1, max=64, help="Answer with so many processes; one for each core."),
 ]
 
 
@@ -40,6 +44,7 @@ def serve_workspace(
     console: Console,
     page: str = "",
     browser: bool = False,
+    workers: int = 1,
 ) -> None:
     """Serve until Ctrl-C.
 
@@ -51,6 +56,8 @@ def serve_workspace(
         What follows the address of the server.
     browser : bool
         Whether to show it there.
+    workers : int
+        How many processes answer.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def serve_workspace(
         sys.stdout.flush()
         if browser:
             open_browser(url)
-        server.run(live, labelling, listener, host, keys)
+        server.run(workspace, live, labelling, listener, host, keys, workers)
 
 
 def open_browser(url: str) -> None:

@@ -8,6 +8,7 @@ LookalikeError
 ├── NotFittedError             a model is used before it is fitted
 ├── WorkspaceError             the workspace is absent, locked or of another kind
 ├── StorageError               the disk or the table said no
+├── ServerError                a server does not answer, wants another key, or is in trouble
 └── ClusterError               machines that were to help do not answer, or cannot do the work
 
 A message says what was wrong, where, and what to do, in one line. The command line prints it and exits with 2.
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "LookalikeError",
     "NotFittedError",
+    "ServerError",
     "StorageError",
     "UnknownNameError",
     "WorkspaceError",
@@ -110,6 +112,29 @@ class WorkspaceError(LookalikeError):
 
 class StorageError(LookalikeError):
     """The disk or the table of record refused an operation."""
+
+
+class ServerError(LookalikeError):
+    """A server does not answer, wants another key, or is in trouble.
+
+    Attributes
+    ----------
+    status : int
+        What it answered; 0 where it did not.
+
+    Examples
+    --------
+    >>> ServerError("this server wants a key", 401).status
+    401
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[type[ServerError], tuple[str, int]]:
+        """Let the error cross a process boundary whole."""
+        return type(self), (str(self), self.status)
 
 
 class ClusterError(LookalikeError):

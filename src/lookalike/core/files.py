@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lookalike.core.errors import InputError, StorageError
 
-__all__ = ["read_json", "write_aside", "write_json"]
+__all__ = ["finite", "read_json", "write_aside", "write_json"]
 
 # The only portable way to read the mask is to set it, which is for one thread alone: once, at import.
 _UMASK = os.umask(0o077)
@@ -86,6 +87,21 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not a JSON file (it is not UTF-8 text)") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not a JSON file (line {error.lineno}: {error.msg})") from None
+
+
+def finite(value: Any) -> Any:
+    """Return JSON values with null for every number that JSON does not have: NaN and the infinities.
+
+    Examples
+    --------
+    >>> finite({"low": float("nan"), "values": (0.5, float("inf"))})
+    {'low': None, 'values': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _sync(path: Path) -> None:

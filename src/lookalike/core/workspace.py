@@ -107,6 +107,26 @@ class Workspace:
         return self.path / "runs"
 
     @property
+    def jobs_folder(self) -> Path:
+        """One folder per job that a server started."""
+        return self.path / "jobs"
+
+    @property
+    def leaderboard_file(self) -> Path:
+        """What its models came to when they were last measured side by side."""
+        return self.path / "leaderboard.json"
+
+    @property
+    def map_file(self) -> Path:
+        """Where images of the collection stand on a map."""
+        return self.path / "map.json"
+
+    @property
+    def contexts_file(self) -> Path:
+        """The images of contexts that people named on the map."""
+        return self.path / "contexts.csv"
+
+    @property
     def models_folder(self) -> Path:
         """Models by name: numbers and a card each."""
         return self.path / "models"

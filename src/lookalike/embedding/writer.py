@@ -84,7 +84,7 @@ class Writer:
         self._gone.extend(path for path in unreadable if path in self._stored and not self._stored[path].removed)
         waiting = len(self._rows) + len(self._known) + len(self._gone)
         late = time.monotonic() - self._last > COMMIT_SECONDS * self._patience
-        if late or waiting >= COMMIT_IMAGES * self._patience:
+        if late or waiting >= COMMIT_IMAGES:
             self._commit()
 
     def _reuse(self) -> None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress
+from lookalike.core.types import Distances, Rows, Vectors
 from lookalike.core.workspace import Workspace
+from lookalike.embedding.collection import Hit
 from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_sets import joint_fingerprint
 from lookalike.embedding.features import file_stamp
@@ -20,11 +23,12 @@ from lookalike.images.folder import Rejected
 from lookalike.jobs.models import NamedModel, model_features
 from lookalike.search.codebooks import Codes
 from lookalike.search.codes import CodeIndex, pack
+from lookalike.search.masked import among_rows, page_of
 from lookalike.similarity.model import Arrays, describe
 from lookalike.similarity.quantizer import QuantizerModel
 from lookalike.similarity.saving import card_of, read_arrays, usable, write_files
 
-__all__ = ["CodedImages", "coded_images"]
+__all__ = ["CodedImages", "check_codes", "coded_hits", "coded_images"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +95,51 @@ def coded_images(
     else:
         ids, packed = held
     return CodedImages(ids, CodeIndex(packed, words, books))
+
+
+def check_codes(name: str, pictures: int, explain: bool) -> None:
+    """Refuse what codes cannot say.
+
+    Raises
+    ------
+    InputError
+    """
+    if explain:
+        raise InputError(f"'{name}' is a quantizer: its distances are sums over codes, not over models")
+    if pictures > 1:
+        raise InputError(f"'{name}' is a quantizer: it searches by one picture, without --like and --unlike")
+
+
+def coded_hits(
+    coded: CodedImages, named: NamedModel, features: Vectors, k: int, offset: int, fitting: pa.Array | None
+) -> list[list[Hit]]:
+    """Return the images whose codes are closest to each of several pictures, closest first.
+
+    Parameters
+    ----------
+    coded : CodedImages
+    named : NamedModel
+        The quantizer that made them.
+    features : float32 (Q, D)
+    k, offset : int
+    fitting : pyarrow array of text, optional
+        Only these images.
+    """
+    model = named.model
+    assert isinstance(model, QuantizerModel)  # callers have looked
+    tables = model.tables(features)
+    fit = np.ones(len(coded.ids), np.bool_) if fitting is None else np.isin(coded.ids, fitting.to_pylist())
+
+    def search(depth: int) -> tuple[Rows, Distances]:
+        return among_rows(coded.index.search, tables, depth, fit)
+
+    # Codes are all looked at, and stand in the order of their ids: the search is exact.
+    places, sums = page_of(search, int(fit.sum()), min(k, len(fit)), offset, exact=True)
+    distances = sums if model.settings_["mode"] == "published" else sums / 2
+    return [
+        [Hit(coded.ids[row].item(), at, 1 - at) for row, at in zip(rows, apart, strict=True) if row >= 0]
+        for rows, apart in zip(places, distances.tolist(), strict=True)
+    ]
 
 
 def _held(path: Path, made_of: str) -> tuple[NDArray[np.str_], Codes] | None:

@@ -16,7 +16,7 @@ from lookalike.jobs.models import NamedModel, open_model, temperature_of
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.calibration import logistic
 
-__all__ = ["compare_by_model", "probability_a"]
+__all__ = ["compare_by_model", "compare_features", "probability_a"]
 
 
 def compare_by_model(reference: Path, a: Path, b: Path, model: str, workspace: Path) -> Comparison:
@@ -41,7 +41,17 @@ def compare_by_model(reference: Path, a: Path, b: Path, model: str, workspace: P
     """
     named = open_model(Workspace(workspace), model)
     encoders = [load_encoder(name) for name in named.features.encoders]
-    features = Features(np.array(["reference", "a", "b"]), encode_set(encoders, [reference, a, b]))
+    return compare_features(named, Features(np.array(["reference", "a", "b"]), encode_set(encoders, [reference, a, b])))
+
+
+def compare_features(named: NamedModel, features: Features) -> Comparison:
+    """Compare by the features, as the model takes them, of pictures with the ids ``reference``, ``a`` and ``b``.
+
+    Raises
+    ------
+    InputError
+        The model takes other features.
+    """
     question = Judgments.from_ids(["reference"], ["a"], ["b"], [1], [0])
     distance_a, distance_b = (float(side[0]) for side in named.model.distances(question, features))
     return Comparison(

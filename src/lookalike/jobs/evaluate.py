@@ -10,6 +10,7 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.jobs.leaderboard import Evaluation, leaderboard
 from lookalike.jobs.measured import as_they_are
+from lookalike.jobs.named_contexts import in_context, with_named_contexts
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
 from lookalike.reports.leaderboard import check_plot, draw_leaderboard
@@ -77,14 +78,18 @@ def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
 
 
 def chosen_judgments(workspace: Workspace, source: str | None = None, context: str | None = None) -> Judgments:
-    """Return the judgments of a workspace, or those of one import or one context.
+    """Return the judgments of a workspace, or of one import or one context; contexts named on the map go first.
 
     Raises
     ------
     InputError
         There are none.
     """
-    judgments = JudgmentStore(workspace.judgments_file).read(context=context, source=source)
+    store = JudgmentStore(workspace.judgments_file)
+    if context is None or not workspace.contexts_file.is_file():
+        judgments = with_named_contexts(workspace, store.read(context=context, source=source))
+    else:  # which ones these are is not in the store alone
+        judgments = in_context(with_named_contexts(workspace, store.read(source=source)), context)
     if not len(judgments):
         chosen = " of that source or context" if source or context else ""
         raise InputError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from lookalike.core.errors import InputError
 from lookalike.core.workspace import Workspace
 from lookalike.jobs.labelling_acts import Act, Skipped, keys_of
+from lookalike.jobs.labelling_handed import Handed
 from lookalike.jobs.labelling_pictures import Pictures, large_picture
 from lookalike.jobs.labelling_progress import Standing, standing
 from lookalike.jobs.labelling_questions import DEFAULT_STRATEGY, Asked, Asker
@@ -38,6 +39,8 @@ class Labelling:
     context : str
         Kept with every answer; empty for none.
     seed : int
+    handed : Path, optional
+        A file in which the processes of one server tell each other what they have asked; without it, this one is alone.
 
     Raises
     ------
@@ -63,12 +66,19 @@ class Labelling:
     (1, 0)
     """
 
-    def __init__(self, workspace: Path, strategy: str = DEFAULT_STRATEGY, context: str = "", seed: int = 0) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        strategy: str = DEFAULT_STRATEGY,
+        context: str = "",
+        seed: int = 0,
+        handed: Path | None = None,
+    ) -> None:
         check_text("the context", context)
         self.strategy, self.context = strategy, context
         held = Workspace(workspace)
         self._store = JudgmentStore(held.judgments_file)
-        self._asker = Asker(held, self._store, strategy, seed)
+        self._asker = Asker(held, self._store, strategy, seed, Handed(handed))
         self._pictures = Pictures()
         # One lock for asking, which computes, and one for writing, so that threads queue here and not in SQLite.
         self._asking, self._writing = threading.Lock(), threading.Lock()

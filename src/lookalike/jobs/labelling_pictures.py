@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookalike.core.errors import ImageDecodeError
 from lookalike.images.decode import decode, thumbnail
+from lookalike.jobs.stored_pictures import as_indexed
 from lookalike.search.store import ImageRow
 
 __all__ = ["Pictures", "large_picture"]
@@ -62,11 +63,11 @@ def large_picture(file: Path, row: ImageRow) -> bytes:
     row : ImageRow
         What the table knows of it.
     """
+    source = as_indexed(file, row)
+    if isinstance(source, bytes):
+        return source
     try:
-        status = file.stat()
-        if (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns):
-            shorter = round(SIDE * min(row.width, row.height) / max(row.width, row.height))
-            return thumbnail(decode(file, max(1, min(SIDE, shorter))).image, SIDE)
-    except (OSError, ImageDecodeError):
-        pass
-    return row.thumbnail
+        shorter = round(SIDE * min(row.width, row.height) / max(row.width, row.height))
+        return thumbnail(decode(source, max(1, min(SIDE, shorter))).image, SIDE)
+    except ImageDecodeError:
+        return row.thumbnail

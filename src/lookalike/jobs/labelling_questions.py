@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lookalike.core.errors import InputError
 from lookalike.core.types import Vectors
 from lookalike.core.workspace import Workspace, WorkspaceConfig
 from lookalike.embedding.encoder import load_encoder
+from lookalike.jobs.labelling_handed import Handed, Key
 from lookalike.jobs.labelling_shared import answered_by_others
 from lookalike.judgments.questions import STRATEGIES, Question, State
 from lookalike.judgments.store import JudgmentStore
@@ -23,8 +24,6 @@ from lookalike.search.store import ImageRow, ImageTable, vector_column
 
 __all__ = ["DEFAULT_STRATEGY", "Asked", "Asker"]
 
-Key: TypeAlias = tuple[str, frozenset[str]]
-
 DEFAULT_STRATEGY = "informative"
 """The fewest labels of those that need no model fitted (docs/results/questions.md)."""
 
@@ -32,8 +31,8 @@ REPEATED = FLIPPED = SHARED = 0.05
 """Shares of the questions that are asked again as they were, that are asked again with the candidates exchanged, and
 that somebody else has answered."""
 
-PEOPLE, HELD = 1000, 400
-"""So many annotators are remembered, with so many questions each that they have but have not answered."""
+PEOPLE = 1000
+"""So many annotators have chances of their own; whoever was away longest begins anew."""
 
 TRIES = 3
 READING_SHARE = 0.05
@@ -65,12 +64,16 @@ class Asked:
 
 @dataclass(eq=False)
 class _Person:
-    rng: np.random.Generator
-    held: deque[tuple[Key, bool]] = field(default_factory=lambda: deque(maxlen=HELD))
+    """Somebody who is being asked: chance, and what they have, skipped, or had answered before."""
 
-    def has(self, asked: Asked) -> bool:
+    name: str
+    rng: np.random.Generator
+    held: set[tuple[Key, bool]]
+    skipped: set[Key]
+
+    def may(self, asked: Asked) -> bool:
         # A question that is asked again is not asked a third time, the other way round, before that is answered.
-        return (asked.key, bool(asked.trial)) in self.held
+        return (asked.key, bool(asked.trial)) not in self.held and asked.key not in self.skipped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +96,8 @@ class Asker:
     strategy : str
         A name of `STRATEGIES`.
     seed : int
+    handed : Handed, optional
+        What other processes of the same server have handed out; without it, this one is alone.
 
     Raises
     ------
@@ -116,12 +121,20 @@ class Asker:
     """
 
     def __init__(
-        self, workspace: Workspace, store: JudgmentStore, strategy: str = DEFAULT_STRATEGY, seed: int = 0
+        self,
+        workspace: Workspace,
+        store: JudgmentStore,
+        strategy: str = DEFAULT_STRATEGY,
+        seed: int = 0,
+        handed: Handed | None = None,
     ) -> None:
-        self._workspace, self._store, self._seed = workspace, store, seed
+        self._workspace, self._store = workspace, store
+        self._handed = handed or Handed()
+        # Processes that share what they hand out draw by chances of their own, or each would propose the same.
+        self._seed = [seed, os.getpid()] if self._handed.shared else [seed]
         self._strategy = STRATEGIES[strategy](REPEATED, FLIPPED)
         self._all_encoders = strategy == "committee"
-        self._people: OrderedDict[str, _Person] = OrderedDict()
+        self._chances: OrderedDict[str, np.random.Generator] = OrderedDict()
         self._images: _Images | None = None
         self._read: tuple[tuple[int, ...], Judgments] | None = None
         self._read_again = 0.0
@@ -142,23 +155,24 @@ class Asker:
             raise InputError(f"a question takes {candidates + 1} images, the collection has {len(images.names)}")
         state = images.state.answered(self._answers(), annotator)
         person = self._person(annotator)
-        skipped = {(skip.images[0], frozenset(skip.images[1:])) for skip in self._store.skips(annotator)}
-        found = self._fresh(person, state, skipped, count, candidates)
+        found = self._fresh(person, state, count, candidates)
         if not found and person.held:
+            self._handed.forget(annotator)
             person.held.clear()
-            found = self._fresh(person, state, skipped, count, candidates)
+            found = self._fresh(person, state, count, candidates)
         return found
 
-    def _fresh(self, person: _Person, state: State, skipped: set[Key], count: int, candidates: int) -> list[Asked]:
+    def _fresh(self, person: _Person, state: State, count: int, candidates: int) -> list[Asked]:
         """Have questions proposed until there are enough that this person neither has nor skipped."""
         found: list[Asked] = []
 
         def add(questions: list[Question]) -> None:
             for question in questions:
                 asked = _asked(question) if candidates == 2 else _widened(question, state, person.rng)
-                if len(found) < count and asked is not None and not person.has(asked) and asked.key not in skipped:
-                    found.append(asked)
-                    person.held.append((asked.key, bool(asked.trial)))
+                if len(found) < count and asked is not None and person.may(asked):
+                    person.held.add((asked.key, bool(asked.trial)))
+                    if self._handed.give(person.name, asked.key, bool(asked.trial)):
+                        found.append(asked)
 
         shared = answered_by_others(state, int(person.rng.binomial(count, SHARED)), person.rng)
         wanted = count
@@ -168,9 +182,9 @@ class Asker:
             if len(found) == count or not proposed:
                 break
             # Of a small collection, what is proposed is mostly at hand already.
-            wanted, shared = count - len(found) + len(person.held) + len(skipped), []
+            wanted, shared = count - len(found) + len(person.held) + len(person.skipped), []
         if len(found) < count:  # everything has been asked of somebody, but not of everybody
-            wanted = count - len(found) + len(person.held) + len(skipped)
+            wanted = count - len(found) + len(person.held) + len(person.skipped)
             add(answered_by_others(state, wanted, person.rng))
         return found
 
@@ -189,12 +203,13 @@ class Asker:
         return None if row is None else (Path(images.config.root) / image, row)
 
     def _person(self, annotator: str) -> _Person:
-        if annotator not in self._people:
-            self._people[annotator] = _Person(np.random.default_rng([self._seed, *annotator.encode()]))
-        self._people.move_to_end(annotator)
-        while len(self._people) > PEOPLE:
-            self._people.popitem(last=False)
-        return self._people[annotator]
+        if annotator not in self._chances:
+            self._chances[annotator] = np.random.default_rng([*self._seed, *annotator.encode()])
+        self._chances.move_to_end(annotator)
+        while len(self._chances) > PEOPLE:
+            self._chances.popitem(last=False)
+        skipped = {(skip.images[0], frozenset(skip.images[1:])) for skip in self._store.skips(annotator)}
+        return _Person(annotator, self._chances[annotator], self._handed.of(annotator), skipped)
 
     def _collection(self) -> _Images:
         """Return the images as the table has them now."""

@@ -5,25 +5,50 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from bisect import bisect_left, bisect_right
-from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lookalike.core.errors import ImageDecodeError, InputError, LookalikeError, WorkspaceError
+from lookalike.core.errors import LookalikeError, StorageError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Vectors
-from lookalike.core.workspace import Workspace, WorkspaceConfig
+from lookalike.core.workspace import Workspace
 from lookalike.embedding.collection import Collection, Hit
-from lookalike.embedding.encoder import Encoder, load_encoder
-from lookalike.jobs.compare import Comparison, compare_vectors
+from lookalike.embedding.encoder import load_encoder
+from lookalike.embedding.feature_sets import encode_set
+from lookalike.embedding.fused_collection import FusedVectors
+from lookalike.embedding.image_filter import ImageFilter
+from lookalike.images.crop import Box
+from lookalike.jobs.codes import check_codes, coded_hits
+from lookalike.jobs.compare import Comparison
+from lookalike.jobs.labelling_pictures import Pictures, large_picture
+from lookalike.jobs.live_compare import Question, Verdict
+from lookalike.jobs.live_models import Choice, LiveModels, NotReadyError
+from lookalike.jobs.live_view import Cut, NotHeldError, Picture, Upload, View, smallest_side
+from lookalike.jobs.search import Wanted
+from lookalike.jobs.weighed import Explained, asked_by, explained, fused_hits
+from lookalike.jobs.why import Seen, Why, encoder_source, temperature_here, why
 from lookalike.search.references import AGAINST, combine_references
 from lookalike.search.store import ImageTable, vector_column
+from lookalike.similarity.quantizer import QuantizerModel
 
-__all__ = ["Hit", "LiveCollection", "NotHeldError", "Upload"]
+__all__ = [
+    "Box",
+    "Choice",
+    "Cut",
+    "FoundBy",
+    "Hit",
+    "LiveCollection",
+    "NotHeldError",
+    "NotReadyError",
+    "Picture",
+    "Upload",
+    "Verdict",
+    "Why",
+]
 
 CHECK_SECONDS = 0.5
 """How long an answer may be given without looking whether the table has changed."""
@@ -31,22 +56,15 @@ CHECK_SECONDS = 0.5
 PATIENCE_SECONDS = 1.0
 """How long a question waits for the changed table; after that it is answered from the one before."""
 
-THUMBNAILS_KEPT = 2048
-LISTS_KEPT = 64
-
 log = logging.getLogger("lookalike")
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A picture that is no file here: its name, for messages, and the content of the file."""
+class FoundBy:
+    """What a model or an ensemble found, and why, where that was asked."""
 
-    name: str
-    content: bytes
-
-
-class NotHeldError(InputError):
-    """The collection holds no image of that path."""
+    hits: list[Hit]
+    why: Explained | None = None
 
 
 class LiveCollection:
@@ -85,6 +103,8 @@ class LiveCollection:
     def __init__(self, workspace: Path, on_progress: OnProgress = silent) -> None:
         self._workspace = Workspace(workspace)
         self._view = _open(self._workspace, None, on_progress)
+        self._pictures = Pictures()
+        self._models = LiveModels(self._workspace, [self._view.encoder])
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._looking: threading.Thread | None = None
@@ -92,6 +112,20 @@ class LiveCollection:
 
     def __len__(self) -> int:
         return len(self._current().paths)
+
+    @property
+    def workspace(self) -> Workspace:
+        """Whose collection it is."""
+        return self._workspace
+
+    @property
+    def version(self) -> int:
+        """Of the table that is served."""
+        return self._current().table.version
+
+    def holds(self, image: str) -> bool:
+        """Whether the collection holds an image of that path."""
+        return self._current().holds(image)
 
     @property
     def encoder(self) -> str:
@@ -105,8 +139,8 @@ class LiveCollection:
 
     def search(
         self,
-        like: Sequence[Upload | str],
-        unlike: Sequence[Upload | str] = (),
+        like: Sequence[Picture],
+        unlike: Sequence[Picture] = (),
         k: int = 10,
         where: str | None = None,
         offset: int = 0,
@@ -115,8 +149,8 @@ class LiveCollection:
 
         Parameters
         ----------
-        like, unlike : sequence of Upload or str
-            Pictures, or paths of images of the collection, which find themselves.
+        like, unlike : sequence of Upload, str or Cut
+            Pictures, paths of images of the collection, which find themselves, or parts of either.
         k : int
         where : str, optional
             Only images that fit this filter (`lookalike.search.filters.Filter`).
@@ -140,17 +174,135 @@ class LiveCollection:
             vectors = combine_references([vectors], ones, len(like), AGAINST)[0][0]
         return view.listed(view.collection.nearest(vectors, k, where, offset)[0])
 
-    def compare(self, reference: Upload, a: Upload, b: Upload) -> Comparison:
-        """Say which of two pictures is closer to a reference.
+    def search_each(
+        self, pictures: Iterable[Upload | str], k: int = 10, where: str | None = None, offset: int = 0
+    ) -> list[list[Hit]]:
+        """Find the `k` images closest to each of several pictures, all in one version of the table.
+
+        Raises as `search`.
+        """
+        view = self._current()
+        return view.collection.nearest(np.stack([view.vector(one) for one in pictures]), k, where, offset)
+
+    def embed(self, pictures: Iterable[Upload | str]) -> Vectors:
+        """Return the unit vectors of pictures, or of images of the collection, float32 (N, dim).
+
+        Pictures are taken one by one, so that a generator need hold but one of them.
 
         Raises
         ------
-        ImageDecodeError
-            One cannot be read; the error carries its name.
+        NotHeldError, ImageDecodeError
         """
-        encoder = self._current().encoder
-        vectors = np.stack([_vector(encoder, picture) for picture in (reference, a, b)])
-        return compare_vectors(vectors, encoder.spec.temperature)
+        view = self._current()
+        return np.stack([view.vector(one) for one in pictures])
+
+    def models(self) -> list[Choice]:
+        """Return what there is to search and to compare by: the encoder, then models and ensembles by name."""
+        return [Choice(self.encoder, "encoder"), *self._models.listed()]
+
+    def search_by(
+        self, by: str, like: Sequence[Picture], unlike: Sequence[Picture] = (), wanted: Wanted | None = None
+    ) -> FoundBy:
+        """Find images as `search` does, by a model or an ensemble of the workspace.
+
+        Parameters
+        ----------
+        by : str
+            Its name.
+        like, unlike : sequence of Upload, str or Cut
+        wanted : Wanted, optional
+            How many, where, and whether to say why; nothing is drawn.
+
+        Raises
+        ------
+        NotReadyError
+            Nobody has searched by it yet: what it searches is being made.
+        UnknownNameError
+            There is no such model.
+        NotHeldError, ImageDecodeError, InputError, StorageError
+            As `search`; or it cannot search, or not by several pictures.
+        """
+        wanted, view, model = wanted or Wanted(), self._current(), self._models.open(by)
+        held = self._models.ready(model, view.table.version)
+        fitting = view.fitting(wanted.where)
+        features = np.concatenate([view.features(model.encoders, one) for one in (*like, *unlike)])
+        try:
+            if not isinstance(held, FusedVectors):
+                check_codes(by, len(features), wanted.explain)
+                hits = coded_hits(held, model.named, features, wanted.k, wanted.offset, fitting)[0]
+                return FoundBy(view.listed(view.present(hits)))
+            asked = asked_by(model.source, features, [(np.arange(len(features)), len(like))], wanted.against)
+            hits = fused_hits(held, model.source, asked, wanted.k, wanted.offset, fitting)[0]
+            hits = view.listed(view.present(hits))
+            why = explained(held, model.source, asked[0], [hit.image for hit in hits]) if wanted.explain else None
+        except StorageError:
+            self._models.forget(by)
+            raise
+        return FoundBy(hits, why)
+
+    def explain(
+        self,
+        like: Sequence[Picture],
+        unlike: Sequence[Picture],
+        image: str,
+        by: str | None = None,
+        than: str | None = None,
+        grid: int = 0,
+    ) -> Why:
+        """Say why an image was found; see `lookalike.jobs.why.why`.
+
+        Parameters
+        ----------
+        like, unlike : sequence of Upload, str or Cut
+            As they were searched for.
+        image : str
+            What was found.
+        by : str, optional
+            The model or the ensemble; without it, the encoder.
+        than : str, optional
+            Another image: how likely people find `image` closer than that.
+        grid : int
+            Cells across and down of the maps; 0 makes none.
+
+        Raises
+        ------
+        NotHeldError, UnknownNameError, ImageDecodeError, InputError
+            As `search_by`.
+        """
+        view = self._current()
+        encoders, source = [view.encoder], encoder_source(view.encoder)
+        temperature: float | None = view.encoder.spec.temperature
+        if by is not None:
+            model = self._models.open(by)
+            check_codes(by, 1, isinstance(model.named.model, QuantizerModel))
+            encoders, source, temperature = model.encoders, model.source, temperature_here(model.named)
+        side = smallest_side(encoders)
+        pictures = [view.decoded(one, side) for one in (*like, *unlike, image)]
+        other = None if than is None else view.decoded(than, side)
+        seen = Seen(pictures[: len(like)], pictures[len(like) : -1], pictures[-1], other)
+        return why(source, lambda some: encode_set(encoders, some), seen, temperature, side, grid)
+
+    def compare(self, reference: Picture, a: Picture, b: Picture, by: str | None = None) -> Comparison:
+        """Say which of two pictures is closer to a reference, by a model or an ensemble, or else by the encoder.
+
+        Raises
+        ------
+        NotHeldError, ImageDecodeError
+            One is not there, or cannot be read; the error carries its name.
+        UnknownNameError, InputError, EncoderError
+            There is no such model, or it cannot be used.
+        """
+        question = Question(self._current(), self._models, [reference, a, b])
+        return question.by_encoder() if by is None else question.by_model(by)
+
+    def verdicts(self, reference: Picture, a: Picture, b: Picture) -> list[Verdict]:
+        """Compare by the encoder, and by every model and ensemble of the workspace.
+
+        Raises
+        ------
+        NotHeldError, ImageDecodeError
+        """
+        return Question(self._current(), self._models, [reference, a, b]).by_all()
 
     def images(self, after: str, limit: int) -> tuple[list[str], int]:
         """Return up to `limit` paths that sort after `after`, and how many images there are in all."""
@@ -160,11 +312,26 @@ class LiveCollection:
         view.lists.append(found)
         return found, len(view.paths)
 
+    def expect(self, images: list[str]) -> None:
+        """Have the thumbnails of some images read together, once the first of them is asked for."""
+        self._current().lists.append(images)
+
     def thumbnail(self, image: str) -> bytes | None:
         """Return the stored thumbnail (JPEG) of an image, or None where the collection does not hold it."""
         return self._current().thumbnail(image)
 
-    def _current(self) -> _View:
+    def picture(self, image: str) -> bytes | None:
+        """Return a JPEG of an image, large enough to look at, or None where the collection does not hold it."""
+        view = self._current()
+        if not view.holds(image):
+            return None
+        found = self._pictures.get(view.table.version, image)
+        if found is None:
+            found = large_picture(view.collection.root / image, view.row(image))
+            self._pictures.keep(view.table.version, image, found)
+        return found
+
+    def _current(self) -> View:
         """Return the newest version that is ready; look for a newer one when it is time to."""
         with self._lock:
             if self._looking is None and time.monotonic() - self._looked >= CHECK_SECONDS:
@@ -193,53 +360,7 @@ class LiveCollection:
                 self._looking = None
 
 
-@dataclass(eq=False)
-class _View:
-    """One version of the table, with what has been read of it."""
-
-    config: WorkspaceConfig
-    encoder: Encoder
-    table: ImageTable
-    column: str
-    collection: Collection
-    paths: list[str] = field(default_factory=list)
-    lists: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LISTS_KEPT))
-    kept: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def vector(self, picture: Upload | str) -> Vectors:
-        """Return the unit vector of a picture, or of an image that is held."""
-        if isinstance(picture, Upload):
-            return _vector(self.encoder, picture)
-        row = self.table.rows(self.column, [picture]).get(picture) if self.holds(picture) else None
-        if row is None:
-            raise NotHeldError(f"the collection holds no image {picture}")
-        return row.vector
-
-    def holds(self, image: str) -> bool:
-        place = bisect_left(self.paths, image)
-        return place < len(self.paths) and self.paths[place] == image
-
-    def listed(self, hits: list[Hit]) -> list[Hit]:
-        self.lists.append([hit.image for hit in hits])
-        return hits
-
-    def thumbnail(self, image: str) -> bytes | None:
-        """Read a thumbnail, and with it those of the list it was shown in: a page asks for all, one scan gives all."""
-        if not self.holds(image):
-            return None
-        with self.lock:
-            if image not in self.kept:
-                beside = next((shown for shown in reversed(list(self.lists)) if image in shown), [image])
-                self.kept.update(self.table.thumbnails(beside))
-                if image in self.kept:
-                    self.kept.move_to_end(image)
-                while len(self.kept) > THUMBNAILS_KEPT:
-                    self.kept.popitem(last=False)
-            return self.kept.get(image)
-
-
-def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = silent) -> _View:
+def _open(workspace: Workspace, before: View | None, on_progress: OnProgress = silent) -> View:
     """Open the newest version; return `before` where that is it."""
     config = workspace.config()
     if not config.root:
@@ -250,14 +371,7 @@ def _open(workspace: Workspace, before: _View | None, on_progress: OnProgress = 
     if before is not None and before.config == config and before.table.version == table.version:
         return before
     collection = Collection(workspace, table, Path(config.root), encoder)
-    view = _View(config, encoder, table, vector_column(encoder.name, encoder.spec.fingerprint), collection)
+    column, images = vector_column(encoder.name, encoder.spec.fingerprint), ImageFilter(workspace.collection_uri)
+    view = View(config, encoder, table, column, collection, images)
     view.paths = collection.searchable(on_progress)[0]
     return view
-
-
-def _vector(encoder: Encoder, picture: Upload) -> Vectors:
-    """Encode an upload as a unit vector."""
-    try:
-        return encoder.vector(picture.content)
-    except ImageDecodeError as error:
-        raise ImageDecodeError(picture.name, error.reason) from error

@@ -19,12 +19,10 @@ from lookalike.images.decode import decode
 from lookalike.images.fit import thumbnail
 from lookalike.jobs.evaluate import chosen_judgments, judged_files
 from lookalike.jobs.leaderboard import Evaluation, leaderboard, short_name
-from lookalike.jobs.measured import Measured, anew, as_they_are
-from lookalike.jobs.members import Members, gather_members, not_told
+from lookalike.jobs.measured import Measured
+from lookalike.jobs.measured_fairly import agreement_by_reference, measured_fairly
 from lookalike.jobs.models import list_models
 from lookalike.jobs.training import Folds
-from lookalike.judgments.table import Judgments
-from lookalike.metrics.two_afc import row_agreement
 from lookalike.reports.content import Content, Mistake, Picture, Place, Standing
 from lookalike.reports.page import write_page
 
@@ -102,28 +100,13 @@ def write_report(
     names = list(models or cards)
     if not names:
         raise InputError(f"{workspace} has no models to report on: run `lookalike train context` first")
-    single = [name for name in names if "members" not in cards.get(name, {})]
-    members = gather_members(held, single, images, on_progress) if single else None
-    asked = members is not None and any(model.was_asked(judgments).any() for model in members.models)
-    if members is not None and asked:
-        plain = gather_members(held, encoders or members.encoders, images, on_progress)
-        measured = _anew(members, plain, not_told(members, judgments), folds, on_progress)
-        how = f"{folds.folds} folds by {folds.by}, everything fitted anew on each training side"
-    else:
-        measured = as_they_are(held, judgments, images, encoders, names, on_progress)
-        how = "models as they are, on answers that none of them was fitted on"
+    measured, members, how = measured_fairly(held, encoders, names, judgments, images, folds, on_progress)
     found = leaderboard(measured.judgments, measured.distances, measured.seen)
     features = members.features if members is not None else _placing(held, names, images, on_progress)
     curves = {name: cards[name]["about"].get("history") or [] for name in names if name in cards}
     pictures = _Pictures(images, on_progress)
     write_page(out, _content(found, measured, features, curves, how, pictures))
     return Reported(out, found, measured.kinds, how)
-
-
-def _anew(members: Members, plain: Members, judgments: Judgments, folds: Folds, on_progress: OnProgress) -> Measured:
-    models = dict(zip(members.names, members.models, strict=True))
-    trained_on = {name: model.was_asked(judgments) for name, model in models.items()}
-    return anew(members, plain, models, trained_on, judgments, folds.by, folds.folds, folds.seed, on_progress)
 
 
 def _placing(
@@ -203,7 +186,7 @@ def _places(found: Evaluation, measured: Measured, features: Features, pictures:
     rows = features.vectors[features.rows(ids)]
     coordinates = np.pad(principal_axes(rows, 2).place(rows), ((0, 0), (0, 2)))[:, :2]
     single = [row.model for row in found.rows if not measured.kinds[row.model].startswith("ensemble")]
-    agreement = np.stack([_by_reference(measured, name, reference) for name in single])
+    agreement = agreement_by_reference(measured, single)[1]
     best = agreement.argmax(axis=0)  # of equals the first, which is the better one overall
     trusted = next((measured.trust[row.model] for row in found.rows if row.model in measured.trust), None)
     first = np.unique(reference, return_index=True)[1]
@@ -223,13 +206,6 @@ def _places(found: Evaluation, measured: Measured, features: Features, pictures:
         x, y = coordinates[number].tolist()
         places.append(Place(x, y, picture, short_name(single[best[number]]), weights))
     return places
-
-
-def _by_reference(measured: Measured, name: str, reference: Any) -> Any:
-    """Return the share of votes about each reference that a model agrees with."""
-    judgments = measured.judgments
-    agreeing, total = row_agreement(*measured.distances[name], judgments.votes_a, judgments.votes_b)
-    return np.bincount(reference, agreeing) / np.bincount(reference, total)
 
 
 def _spread(count: int) -> list[int]:

@@ -34,7 +34,8 @@ from lookalike.training.plan import Epoch
 
 if TYPE_CHECKING:
     from lookalike.encoders.network import NetworkEncoder
-    from lookalike.training.distillation import DistillEpoch, Lessons
+    from lookalike.training.distillation import DistillEpoch, Lessons, Marks
+    from lookalike.training.questions import Trained
     from lookalike.training.student import Student
 
 __all__ = ["STUDENT", "train_distilled"]
@@ -140,19 +141,13 @@ def train_distilled(
             encoder=f"onnx:{(held.path / 'encoders' / f'{name}.onnx').resolve()}",
             student=base.spec.name,
             teachers=tuple(lessons.said),
-            pictures=len(lessons.train),
-            validation=len(lessons.validation),
-            dim=settings.dim,
             taps=base.spec.dim,
-            trained=sum(value.numel() for value in network.parameters() if value.requires_grad),
+            dim=settings.dim,
             settings=settings.as_dict(),
-            before=None if done.before is None else asdict(done.before),
-            after=None if done.after is None else asdict(done.after),
-            history=done.history,
-            kept=done.kept,
+            rejected=pictures.rejected,
             copies=pictures.copies,
             known=known,
-            rejected=pictures.rejected,
+            **_came_to(network, lessons, done),
             seconds=time.perf_counter() - started,
         )
         keep_distilled(network, base, report, pictures.ids, outputs)
@@ -239,6 +234,19 @@ def _check_export(network: Student, base: NetworkEncoder) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         export_module(Both(network), OUTPUTS, base, Path(folder) / "network.onnx")
+
+
+def _came_to(network: Student, lessons: Lessons, done: Trained[Marks]) -> dict[str, Any]:
+    """Return what a report says of the steps and their effect."""
+    return {
+        "pictures": len(lessons.train),
+        "validation": len(lessons.validation),
+        "trained": sum(value.numel() for value in network.parameters() if value.requires_grad),
+        "before": None if done.before is None else asdict(done.before),
+        "after": None if done.after is None else asdict(done.after),
+        "history": done.history,
+        "kept": done.kept,
+    }
 
 
 @contextmanager

@@ -286,8 +286,15 @@ class JudgmentStore:
 
     def annotators(self) -> dict[str, int]:
         """Return how many answers each annotator gave, by name; the empty name is for answers without one."""
+        return self._counted("annotator")
+
+    def contexts(self) -> dict[str, int]:
+        """Return how many answers each context has, by name; the empty name is for answers without one."""
+        return self._counted("context")
+
+    def _counted(self, column: str) -> dict[str, int]:
         query = (
-            "SELECT name, answers FROM (SELECT annotator, count(*) AS answers FROM answers GROUP BY annotator)"
-            " JOIN labels ON labels.id = annotator ORDER BY name"
+            f"SELECT name, answers FROM (SELECT {column}, count(*) AS answers FROM answers GROUP BY {column})"  # noqa: S608
+            f" JOIN labels ON labels.id = {column} ORDER BY name"
         )
         return dict(transact(self.path, lambda db: db.execute(query).fetchall(), write=False))

@@ -1,84 +1,61 @@
-"""Search in a graph of near neighbours (HNSW, by FAISS): thousands of queries a second among millions.
+"""Search that finds nearly all near neighbours, by FAISS: thousands of queries a second among millions.
 
-The vectors are kept in float16 inside the graph. Eight bits would halve that and cap recall@10 near 0.98;
-graph links are the rest: 4 bytes each, 2 x `links` per vector. Measured in ``docs/results/vector-search.md``.
-
-Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
-Navigable Small World graphs", 2016.
+`lookalike.search.forms` has what an index is made of. Where that is less than the vectors, it finds candidates, and the
+vectors themselves in float16, mapped from a file, put them in order: distances are those of the float16 vectors in
+every form. How much care a search takes is found out when an index is built, on queries like its vectors, so that it
+finds `TARGET` of their neighbours. Measured in ``docs/results/vector-search.md`` and ``docs/results/fused-search.md``.
 """
 
 from __future__ import annotations
 
 import importlib
+import mmap
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lookalike.core.errors import StorageError
 from lookalike.core.files import write_aside
 from lookalike.core.progress import OnProgress, Progress, silent
 from lookalike.core.types import Distances, Rows, Vectors
 from lookalike.search.copies import Copies, find_copies
+from lookalike.search.forms import Form, care, form_of, new_base, suits
 from lookalike.search.protocol import StoredVectors, as_queries, as_stored, ranked
+from lookalike.search.rows_file import MappedRows, write_rows
+from lookalike.search.tuning import tuned
 
-__all__ = ["GRAPHS", "ApproximateIndex", "Graph", "graph_for"]
+__all__ = ["ApproximateIndex", "Keep", "Pieces", "rows_beside"]
 
 ROWS_AT_ONCE = 20_000
-TAIL = struct.Struct("<Q8s")  # how many copies, and a mark that the file is whole
-TAIL_MARK = b"lookcopy"
-BEAM_PER_NEIGHBOUR = 2  # a beam as narrow as k itself would lose the last neighbours
+
+PAGE = 4096
+"""Of a row that is read at random, a page at least comes into memory."""
+
+TAIL = struct.Struct("<QQ8s")  # the dial, how many copies, and a mark that the file is whole
+TAIL_MARK = b"lookcop2"
+
+Pieces = Callable[[], Iterator[NDArray[np.float16]]]
+
+Keep = Callable[[int, int, Pieces], MappedRows]
+"""``(dim, count, pieces) -> MappedRows``: where an index that is less than its vectors keeps them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """How a graph is built and walked.
-
-    Attributes
-    ----------
-    up_to : float
-        The most vectors that these numbers were chosen for.
-    links : int
-        Neighbours kept per vector and layer (the `M` of the paper; twice as many in the lowest layer).
-    build_beam, search_beam : int
-        Candidates held while inserting (`efConstruction`) and while searching (`efSearch`).
-    """
-
-    up_to: float
-    links: int
-    build_beam: int
-    search_beam: int
-
-
-GRAPHS = (
-    Graph(up_to=30_000, links=16, build_beam=100, search_beam=96),
-    Graph(up_to=100_000, links=16, build_beam=100, search_beam=144),
-    Graph(up_to=300_000, links=16, build_beam=100, search_beam=208),
-    Graph(up_to=float("inf"), links=16, build_beam=100, search_beam=272),
-)
-"""Chosen for recall@10 of 0.99 on embeddings of photographs, within 1.3 times the raw float16 vectors."""
-
-
-def graph_for(size: int) -> Graph:
-    """Return the row of `GRAPHS` for a number of vectors.
-
-    Examples
-    --------
-    >>> graph_for(50_000).links
-    16
-    """
-    return next(graph for graph in GRAPHS if size <= graph.up_to)
+def rows_beside(path: Path) -> Path:
+    """Return where the rows are that put the index of a file right."""
+    return path.with_suffix(".rows")
 
 
 class ApproximateIndex:
-    """A graph over float16 vectors; made by `build` or `load`.
+    """An index of FAISS over vectors of one norm; made by `build` or `load`.
 
-    Distances are to the float16 vectors: within about 0.0001 of the exact ones for unit vectors, and a hair
-    below zero at worst.
+    Distances are to the vectors in float16: within about 0.0001 of the exact ones for unit vectors, and a hair below
+    zero at worst.
 
     Examples
     --------
@@ -90,64 +67,87 @@ class ApproximateIndex:
     [0, 1, 2]
     """
 
-    def __init__(self, faiss_index: Any, copies: Copies | None) -> None:
-        self._index = faiss_index
-        self._copies = copies
+    def __init__(self, base: Any, rows: MappedRows | None, copies: Copies | None, dial: int) -> None:
+        form = form_of(base)
+        assert form is not None
+        self.form: Form = form
+        self.dial = dial
+        self._base, self._rows, self._copies = base, rows, copies
+        self._whole = base if rows is None else _faiss().IndexRefine(base, rows.index)
+        self._room: int | None = None
+        self._read = 0
 
     @classmethod
     def build(
-        cls, vectors: StoredVectors, on_progress: OnProgress = silent, threads: int | None = None
+        cls,
+        vectors: StoredVectors,
+        on_progress: OnProgress = silent,
+        threads: int | None = None,
+        parts: Sequence[slice] = (),
+        memory: int | None = None,
+        keep: Keep = lambda dim, _, pieces: MappedRows.held(dim, pieces()),
     ) -> ApproximateIndex:
-        """Build the graph, in chunks, so that a memory-mapped array is never read whole.
+        """Build an index, in pieces, so that a memory-mapped array is never read whole.
 
         Parameters
         ----------
         vectors : float32 or float16 (N, D)
             Rows of the same norm, each component below 65,504.
         on_progress : callable
-            Told of every chunk, in distinct vectors.
+            Told of every piece, in distinct vectors.
         threads : int, optional
-            How many to use; FAISS's own setting where it is not given. With 1, the same vectors give the
-            same graph.
+            How many to use; FAISS's own setting where it is not given. With 1, the same vectors give the same index.
+        parts : sequence of slice
+            Columns that queries will weigh against each other.
+        memory : int, optional
+            Bytes that the index may keep in memory, beside the rows that put it right.
+        keep : callable, optional
+            Keeps the rows that an index needs beside it; in memory, where it is not given.
 
         Raises
         ------
         InputError
-            The vectors have another shape or type.
+            The vectors have another shape or type, or no index of them fits into `memory`.
+        StorageError
+            The rows cannot be kept.
 
         Examples
         --------
         >>> ApproximateIndex.build(np.eye(4, dtype=np.float16), threads=1).size
         4
         """
-        faiss = _faiss()
         vectors = as_stored(vectors)
         copies = find_copies(vectors)
-        rows = np.arange(len(vectors)) if copies is None else copies.first
-        graph = graph_for(len(vectors))
-        kind = faiss.ScalarQuantizer.QT_fp16
-        index = faiss.IndexHNSWSQ(vectors.shape[1], kind, graph.links, faiss.METRIC_INNER_PRODUCT)
-        index.is_trained = index.storage.is_trained = True  # float16 has nothing to learn
-        index.hnsw.efConstruction = graph.build_beam
+        rows = np.arange(len(vectors)) if copies is None else copies.first.astype(np.int64)
+        form, directions = suits(vectors, memory, parts)
         with _faiss_threads(threads):
+            base = new_base(form, directions, vectors)
             for start in range(0, len(rows), ROWS_AT_ONCE):
                 on_progress(Progress("building the index", start, len(rows)))
-                index.add(vectors[rows[start : start + ROWS_AT_ONCE]].astype(np.float32))
-        on_progress(Progress("building the index", len(rows), len(rows)))
-        return cls(index, copies)
+                base.add(vectors[rows[start : start + ROWS_AT_ONCE]].astype(np.float32))
+                _let_go(vectors)
+            on_progress(Progress("building the index", len(rows), len(rows)))
+            beside = None if form == "graph" else keep(vectors.shape[1], len(rows), partial(_halves, vectors, rows))
+            index = cls(base, beside, copies, 0)
+            index.dial = tuned(index.found, form, vectors, rows, parts)
+        return index
 
     @property
     def dim(self) -> int:
         """Length of one vector."""
-        return int(self._index.d)
+        return int(self._base.d)
 
     @property
     def size(self) -> int:
         """How many vectors there are."""
-        return int(self._index.ntotal) + (0 if self._copies is None else len(self._copies.row))
+        return int(self._base.ntotal) + (0 if self._copies is None else len(self._copies.row))
+
+    def limit(self, room: int) -> None:
+        """Let no more than so many bytes of the rows stay in memory after a search."""
+        self._room = room
 
     def search(
-        self, queries: Vectors, k: int, beam: int | None = None, threads: int | None = None
+        self, queries: Vectors, k: int, dial: int | None = None, threads: int | None = None
     ) -> tuple[Rows, Distances]:
         """Find near neighbours, most of them the nearest; see `VectorIndex.search`.
 
@@ -157,9 +157,8 @@ class ApproximateIndex:
             Not necessarily unit rows.
         k : int
             How many neighbours, at least 1.
-        beam : int, optional
-            Candidates held during the walk: more is slower and finds more. By default that of `graph_for`,
-            and at least twice `k`.
+        dial : int, optional
+            Of the form: more is slower and finds more. By default that of the index.
         threads : int, optional
             How many to use for a batch; FAISS's own setting where it is not given.
 
@@ -184,15 +183,33 @@ class ApproximateIndex:
         queries = as_queries(queries, self.dim, k)
         if not self.size:
             return ranked(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32), k)
-        wanted = min(k, int(self._index.ntotal))
-        beam = beam or max(graph_for(self.size).search_beam, BEAM_PER_NEIGHBOUR * wanted)
-        walk = _faiss().SearchParametersHNSW(efSearch=max(beam, wanted))
         with _faiss_threads(threads):
-            similar, rows = self._index.search(queries, wanted, params=walk)
+            rows, similar = self.found(queries, min(k, int(self._base.ntotal)), dial or self.dial)
         return ranked(rows, 1 - similar, k) if self._copies is None else self._copies.expand(rows, 1 - similar, k)
 
+    def found(self, queries: Vectors, k: int, dial: int) -> tuple[Rows, Distances]:
+        """Find neighbours among the distinct vectors: positions, int64 (Q, k), and inner products, float32."""
+        candidates, parameters = care(self.form, dial, k)
+        at_once = len(queries)
+        if self._room is not None and self._rows is not None:
+            at_once = max(1, self._room // (candidates * PAGE))
+        parts = []
+        for start in range(0, max(len(queries), 1), max(at_once, 1)):
+            part = queries[start : start + max(at_once, 1)]
+            parts.append(self._whole.search(part, k, params=parameters))
+            self._give_back(len(part) * candidates * PAGE)
+        similar, rows = (np.concatenate(found) for found in zip(*parts, strict=True))
+        return rows, similar
+
+    def _give_back(self, read: int) -> None:
+        """Count what was read of the rows, and give it back before it is more than there is room for."""
+        self._read += read
+        if self._room is not None and self._rows is not None and self._read > self._room:
+            self._rows.release()
+            self._read = 0
+
     def save(self, path: Path) -> None:
-        """Write the index to a file, whole or not at all.
+        """Write the index to a file, whole or not at all, and the rows it needs to one beside it.
 
         Raises
         ------
@@ -207,6 +224,8 @@ class ApproximateIndex:
         >>> ApproximateIndex.load(path).size
         3
         """
+        if self._rows is not None:
+            write_rows(rows_beside(path), self.dim, int(self._base.ntotal), self._rows.pieces())
         with write_aside(path) as aside, aside.open("wb") as handle:
             self.write(handle.write)
 
@@ -231,7 +250,7 @@ class ApproximateIndex:
                 raise
 
         try:
-            faiss.write_index(self._index, faiss.PyCallbackIOWriter(guarded))
+            faiss.write_index(self._base, faiss.PyCallbackIOWriter(guarded))
         except Exception:
             if failure:
                 raise failure[0] from None
@@ -239,7 +258,7 @@ class ApproximateIndex:
         copies = self._copies
         for part in () if copies is None else (copies.first, copies.owner, copies.row):
             take(part.astype("<i4").tobytes())
-        take(TAIL.pack(0 if copies is None else len(copies.row), TAIL_MARK))
+        take(TAIL.pack(self.dial, 0 if copies is None else len(copies.row), TAIL_MARK))
 
     @classmethod
     def load(cls, path: Path) -> ApproximateIndex:
@@ -248,32 +267,49 @@ class ApproximateIndex:
         Raises
         ------
         StorageError
-            The file is absent, cut off or of another kind. Changed bytes are not noticed here:
-            `lookalike.search.disposable` checks them.
+            The file, or that of the rows it needs, is absent, cut off or of another kind. Changed bytes are not noticed
+            here: `lookalike.search.disposable` checks them.
         """
         faiss = _faiss()
         try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            if not isinstance(index, faiss.IndexHNSWSQ):
-                raise StorageError(f"{path} holds another kind of index: {type(index).__name__}")
-            copies = _read_copies(path, int(index.ntotal))
+            base = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            form = form_of(base)
+            if form is None:
+                raise StorageError(f"{path} holds another kind of index: {type(base).__name__}")
+            copies, dial = _read_tail(path, int(base.ntotal))
         except (RuntimeError, MemoryError, OSError) as error:
             raise StorageError(f"{path} is not a whole index file") from error
-        return cls(index, copies)
+        rows = None if form == "graph" else MappedRows.load(rows_beside(path))
+        if rows is not None and (rows.index.ntotal, rows.index.d) != (base.ntotal, base.d):
+            raise StorageError(f"{rows_beside(path)} holds other rows than {path.name}")
+        return cls(base, rows, copies, dial)
 
 
-def _read_copies(path: Path, distinct: int) -> Copies | None:
-    """Read what follows the graph in the file; an OSError if that is not what `write` puts there."""
+def _let_go(vectors: StoredVectors) -> None:
+    """Give the pages of a mapped array back that were read."""
+    source: Any = vectors.base
+    if isinstance(source, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        source.madvise(mmap.MADV_DONTNEED)
+
+
+def _halves(vectors: StoredVectors, rows: Rows) -> Iterator[NDArray[np.float16]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield vectors[rows[start : start + ROWS_AT_ONCE]].astype(np.float16, copy=False)
+        _let_go(vectors)
+
+
+def _read_tail(path: Path, distinct: int) -> tuple[Copies | None, int]:
+    """Read what follows the index in the file; an OSError if that is not what `write` puts there."""
     with path.open("rb") as handle:
         end = handle.seek(-TAIL.size, 2)
-        count, mark = TAIL.unpack(handle.read(TAIL.size))
+        dial, count, mark = TAIL.unpack(handle.read(TAIL.size))
         if mark != TAIL_MARK:
             raise OSError("the end is missing")
         if not count:
-            return None
+            return None, dial
         handle.seek(end - 4 * (distinct + 2 * count))
         numbers = np.frombuffer(handle.read(4 * (distinct + 2 * count)), dtype="<i4").astype(np.int32)
-    return Copies(*np.split(numbers, [distinct, distinct + count]))
+    return Copies(*np.split(numbers, [distinct, distinct + count])), dial
 
 
 def _faiss() -> Any:

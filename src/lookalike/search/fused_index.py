@@ -72,8 +72,9 @@ def build_view(folder: Path, name: str, table: FusedTable, on_progress: OnProgre
     """
     if len(table) < disposable.EXACT_BELOW:
         return FusedView.of_all(table)
-    rows = table.scan()
-    index = disposable.open_or_build(folder, name, _digest(rows.stamps), lambda: rows.vectors, on_progress)
+    rows, parts = table.scan(folder), table.layout.spans
+    version = _digest(rows.stamps)
+    index = disposable.open_or_build(folder, name, version, lambda: rows.vectors, on_progress, parts)
     for left in folder.glob(f".{name}.stamps-????????.npy"):  # by processes that were killed while writing
         left.unlink(missing_ok=True)
     try:

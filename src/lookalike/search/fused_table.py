@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -228,10 +229,10 @@ class FusedTable:
         )
         return _strings(names), stamps.to_numpy(), made_of.to_numpy()
 
-    def scan(self) -> FusedRows:
-        """Return all rows; the vectors are read into one array, batch by batch."""
+    def scan(self, spool: Path | None = None) -> FusedRows:
+        """Return all rows; the vectors are read batch by batch, into memory or into a file that nobody sees."""
         count = len(self)
-        vectors, stamps = np.empty((count, self.layout.width), np.float16), np.empty(count, np.int64)
+        vectors, stamps = _room(spool, (count, self.layout.width)), np.empty(count, np.int64)
         ids, at = [], 0
         for batch in self._scan(["id", "stamp", "vector"]):
             block = slice(at, at + batch.num_rows)
@@ -283,6 +284,18 @@ class FusedTable:
         with storage("cannot read the table of vectors"):
             query = self._table.search().select(fields)
             yield from (query.with_row_id(True) if places else query).to_batches(ROWS_AT_ONCE)
+
+
+def _room(spool: Path | None, shape: tuple[int, int]) -> HalfVectors:
+    """Return an array: one in a folder is gone with the last who holds it, and its pages need not stay in memory."""
+    if spool is None or not shape[0]:
+        return np.empty(shape, np.float16)
+    try:
+        spool.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=spool) as handle:
+            return np.memmap(handle, np.float16, "w+", shape=shape)
+    except OSError:  # no room, or no right to write: the memory may do
+        return np.empty(shape, np.float16)
 
 
 def _settled(versions: Path) -> int | None:

@@ -285,21 +285,25 @@ class ImageTable:
     def vectors_of(self, column: str, paths: Sequence[str]) -> Vectors:
         """Return the vectors of some present images that have one, float32 (len(paths), D), in the order given."""
         places = {path: place for place, path in enumerate(paths)}
-        found: list[int] = []
+        vectors = np.zeros((len(paths), self._dim(column)), np.float32)
+        for some, found in self.taken(column, [id_ for path, id_ in self.row_ids(column) if path in places]):
+            vectors[[places[path] for path in some]] = found
+        return vectors
+
+    def row_ids(self, column: str) -> Iterator[tuple[str, int]]:
+        """Yield each present image that has a vector, and where its row is in this version of the table."""
         with storage("cannot read the table"):
             query = self._table.search().where(f"{PRESENT} AND {column} IS NOT NULL").select(["path"])
             for batch in query.with_row_id(True).to_batches(8192):
-                ids = batch.column("_rowid").to_pylist()
-                found += [
-                    id_ for id_, path in zip(ids, batch.column("path").to_pylist(), strict=True) if path in places
-                ]
-            vectors = np.zeros((len(paths), self._dim(column)), np.float32)
-            for start in range(0, len(found), 8192):
-                rows = self._table.take_row_ids(found[start : start + 8192]).select(["path", column]).to_arrow()
-                for batch in rows.to_batches():
-                    order = [places[path] for path in batch.column("path").to_pylist()]
-                    vectors[order] = _matrix(batch.column(column))
-        return vectors
+                yield from zip(batch.column("path").to_pylist(), batch.column("_rowid").to_pylist(), strict=True)
+
+    def taken(self, column: str, ids: Sequence[int]) -> Iterator[tuple[list[str], Vectors]]:
+        """Yield paths and vectors of some rows, which nothing has to be scanned for."""
+        with storage("cannot read the table"):
+            for start in range(0, len(ids), 8192):
+                rows = self._table.take_row_ids(list(ids[start : start + 8192])).select(["path", column])
+                for batch in rows.to_arrow().to_batches():
+                    yield batch.column("path").to_pylist(), _matrix(batch.column(column))
 
     def rows(self, column: str, paths: Sequence[str]) -> dict[str, ImageRow]:
         """Return whole rows by path, for the paths that are there and have a vector."""

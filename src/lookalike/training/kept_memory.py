@@ -1,7 +1,7 @@
 """Memory that a training gives back in every step and takes again in the next: kept meanwhile, where there is glibc.
 
-The maps of a batch are large. By default each is taken from the system and given back to it, page by page, which was a
-quarter of the time of a training step on two cores.
+The maps of a batch are large. By default each is taken from the system and given back to it, page by page, which takes
+longer than some of the sums made with them.
 """
 
 from __future__ import annotations

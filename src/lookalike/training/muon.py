@@ -1,8 +1,7 @@
 """Muon: steps whose matrices are orthogonal, for networks that begin with weights of chance.
 
-Jordan et al., *Muon: an optimizer for hidden layers in neural networks* (2024). A student of 26,000 pictures shared 31%
-of the nearest ten with its teachers, and 22% with AdamW alone. What PyTorch has under this name takes no convolutions,
-and computes in 16 bits, which are slow on a CPU.
+Jordan et al., *Muon: an optimizer for hidden layers in neural networks* (2024). What PyTorch
+has under this name takes no convolutions, and computes in 16 bits, which are slow on a CPU.
 
 This module imports torch.
 """

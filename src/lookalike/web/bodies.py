@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -14,11 +15,14 @@ from starlette.types import Message, Receive
 
 from lookalike.jobs.live import Upload
 
-__all__ = ["MAX_IMAGE_BYTES", "TextRoute", "form_of", "is_json", "json_of", "read_upload", "upload_of"]
+__all__ = ["MAX_IMAGE_BYTES", "TextRoute", "form_of", "is_json", "json_of", "read_upload", "within_limit"]
 
 MAX_IMAGE_BYTES = 64 * 2**20
 MAX_TEXT_BYTES = 2**20
 """Of a body without pictures, and of what surrounds the pictures in one with them."""
+
+PATIENCE_SECONDS = 300.0
+"""A body that has not arrived by then is not waited for: who sends a byte now and then holds nothing up."""
 
 
 class TextRoute(APIRoute):
@@ -52,19 +56,20 @@ async def json_of(request: Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def form_of(request: Request, images: int, fields: int = 8) -> AsyncIterator[FormData]:
-    """Read a form of up to so many images and fields, or refuse with 413 or 400; files go when the block ends."""
+async def form_of(request: Request, images: int, fields: int = 8, most: int | None = None) -> AsyncIterator[FormData]:
+    """Read a form of up to so many images and fields, or refuse with 413 or 400; files go when the block ends.
+
+    Images take at most `most` bytes together; without it, each what one may.
+    """
     multipart = _content_type(request) == "multipart/form-data"
-    limited = _within(request, MAX_TEXT_BYTES + (images * MAX_IMAGE_BYTES if multipart else 0))
+    room = images * MAX_IMAGE_BYTES if most is None else most
+    limited = _within(request, MAX_TEXT_BYTES + (room if multipart else 0))
     async with limited.form(max_files=images, max_fields=fields) as form:
         yield form
 
 
-def upload_of(form: FormData, name: str) -> UploadFile:
-    """Return the file of a form's field, or refuse with 422 or 413."""
-    upload = form.get(name)
-    if not isinstance(upload, UploadFile):
-        raise HTTPException(422, f"{name}: upload a picture in this field of a multipart form")
+def within_limit(upload: UploadFile) -> UploadFile:
+    """Return an upload, or refuse with 413."""
     if (upload.size or 0) > MAX_IMAGE_BYTES:
         raise _too_large(MAX_IMAGE_BYTES)
     return upload
@@ -90,10 +95,16 @@ def _within(request: Request, limit: int) -> Request:
 
 def _counted(receive: Receive, limit: int) -> Receive:
     received = 0
+    until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
 
     async def counted() -> Message:
         nonlocal received
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as error:
+            line = f"the body took longer than {PATIENCE_SECONDS:.0f} seconds"
+            raise HTTPException(408, line, {"Connection": "close"}) from error
         received += len(message.get("body", b""))
         if received > limit:
             raise _too_large(limit)

@@ -14,27 +14,40 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lookalike.core.errors import LookalikeError
-from lookalike.jobs.keys import KeyRing, Role
+from lookalike.jobs.keys import Key, KeyRing, Role
 
-__all__ = ["COOKIE", "HOLDER", "Doors", "needed", "secret_of"]
+__all__ = ["COOKIE", "HOLDER", "ROLE", "Doors", "needed", "secret_of"]
 
 COOKIE = "lookalike_key"
-HOLDER = "lookalike.holder"
-"""Where a request's scope says whose key it came with."""
+HOLDER, ROLE = "lookalike.holder", "lookalike.role"
+"""Where a request's scope says whose key it came with, and what that may do."""
 
 OPEN = ("/api/v1/health", "/api/v1/session")
-DOORS = (("/api/v1/label/", Role.ANNOTATOR), ("/api/", Role.READER), ("/metrics", Role.READER))
+DOORS = (
+    ("/api/v1/duplicates/trash", Role.ADMIN),
+    ("/api/v1/label/", Role.ANNOTATOR),
+    ("/api/", Role.READER),
+    ("/metrics", Role.READER),
+)
+CHANGES = (("/api/v1/jobs", Role.ADMIN), ("/api/v1/map/", Role.ANNOTATOR))
+"""What changing something below a path wants, where that is more than reading it."""
+
 READING = {"GET", "HEAD"}
 
 
-def needed(path: str) -> Role | None:
-    """Return the least role that a path wants; None for what holds nothing of the collection: pages and their files.
+def needed(path: str, method: str = "GET") -> Role | None:
+    """Return the least role that a request wants; None for what holds nothing of the collection: pages and their files.
 
     Examples
     --------
     >>> needed("/api/v1/search").name, needed("/api/v1/label/answers").name, needed("/style.css")
     ('READER', 'ANNOTATOR', None)
+    >>> needed("/api/v1/jobs").name, needed("/api/v1/jobs", "POST").name
+    ('READER', 'ADMIN')
     """
+    for start, role in CHANGES if method not in READING else ():
+        if path.startswith(start):
+            return role
     if path in OPEN:
         return None
     return next((role for start, role in DOORS if path.startswith(start)), None)
@@ -58,18 +71,18 @@ class Doors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        role = needed(scope["path"])
+        role = needed(scope["path"], scope["method"])
         if role is None:
             await self.app(scope, receive, send)
             return
         found = await self._holder(Headers(scope=scope), scope["method"], role)
-        if isinstance(found, str):
-            scope[HOLDER] = found
+        if isinstance(found, Key):
+            scope[HOLDER], scope[ROLE] = found.name, found.role
             await self.app(scope, receive, send)
         else:
             await found(scope, receive, send)
 
-    async def _holder(self, headers: Headers, method: str, role: Role) -> str | JSONResponse:
+    async def _holder(self, headers: Headers, method: str, role: Role) -> Key | JSONResponse:
         """Return whose key it is, or why nobody gets in."""
         secret, by_cookie = secret_of(headers)
         if secret is None:
@@ -84,7 +97,7 @@ class Doors:
             return _refusal(403, "a browser that is signed in must say which page a request comes from")
         if key.role < role:
             return _refusal(403, f"the key of {key.name} is that of a {key.role.name.lower()}: this wants {_a(role)}")
-        return key.name
+        return key
 
 
 def secret_of(headers: Headers) -> tuple[str | None, bool]:

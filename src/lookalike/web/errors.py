@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from lookalike.core.errors import InputError, LookalikeError
-from lookalike.jobs.live import NotHeldError
+from lookalike.jobs.background import NoJobError
+from lookalike.jobs.live import NotHeldError, NotReadyError
+from lookalike.jobs.runs import NoRunError
 from lookalike.web.guard import HEADERS
 
-__all__ = ["FAILURES", "Failure", "add_error_handlers"]
+__all__ = ["FAILURES", "SEARCHED", "Failure", "add_error_handlers"]
 
 
 class Failure(BaseModel):
@@ -28,6 +30,12 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     422: {"model": Failure, "description": "The picture cannot be read, or a parameter is out of range"},
 }
 """For the OpenAPI page of a route that takes pictures."""
+
+SEARCHED: dict[int | str, dict[str, Any]] = {
+    404: {"model": Failure, "description": "The collection holds no such image"},
+    503: {"model": Failure, "description": "What a model searches is being made: Retry-After says when to ask again"},
+}
+"""And of one that takes images of the collection, and models."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -61,8 +69,10 @@ async def _not_valid(_: Request, error: Exception) -> JSONResponse:
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
     """Blame the request for what it gave, and the server for its disk."""
-    if isinstance(error, NotHeldError):
+    if isinstance(error, NotHeldError | NoJobError | NoRunError):
         return _failure(404, str(error))
+    if isinstance(error, NotReadyError):
+        return _failure(503, str(error), {"Retry-After": str(error.seconds)})
     return _failure(422 if isinstance(error, InputError) else 503, str(error))
 
 

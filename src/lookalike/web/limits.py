@@ -20,8 +20,21 @@ RATE = 50.0
 BURST = 600.0
 """Requests at once, after a while of silence."""
 
-SEARCH = 10.0
-"""What a request counts that makes the server encode or search."""
+SEARCH, BATCH = 10.0, 50.0
+"""What a request counts that makes the server encode or search; and one that makes it do so many times."""
+
+EXPLAIN = 60.0
+"""And one that makes it encode a hundred pictures."""
+
+COSTS = {
+    "/search": SEARCH,
+    "/compare": SEARCH,
+    "/session": SEARCH,
+    "/embed": BATCH,
+    "/search/batch": BATCH,
+    "/explain": EXPLAIN,
+}
+"""By the end of the path, of a POST."""
 
 CLIENTS = 10_000
 """So many are remembered; one that was silent longest is forgotten, and has its full burst again."""
@@ -70,7 +83,9 @@ def cost(path: str, method: str) -> float:
     """
     if not path.startswith("/api/"):
         return 0.0
-    return SEARCH if method == "POST" and path.endswith(("/search", "/compare", "/session")) else 1.0
+    if method != "POST":
+        return 1.0
+    return next((tokens for end, tokens in COSTS.items() if path.endswith(end)), 1.0)
 
 
 class Limits:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Metrics", "Observed"]
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""Where several workers keep their numbers together, Prometheus' client looks for the folder under this name."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -32,13 +36,17 @@ class Metrics:
     """
 
     def __init__(self, images: Callable[[], int]) -> None:
+        self._images = images
         self._registry = CollectorRegistry()
         names = ("method", "route")
         self._requests = Counter("lookalike_requests", "Requests answered", (*names, "status"), registry=self._registry)
         self._seconds = Histogram(
             "lookalike_request_seconds", "Time until an answer began", names, buckets=SECONDS, registry=self._registry
         )
-        Gauge("lookalike_images", "Images that are searched", registry=self._registry).set_function(images)
+        # Each worker searches the same images: the number of the one that was asked last is that of all.
+        self._held = Gauge(
+            "lookalike_images", "Images that are searched", registry=self._registry, multiprocess_mode="mostrecent"
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -46,8 +54,13 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def page(self) -> Response:
-        """Return all of them in Prometheus' text format."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+        """Return all of them in Prometheus' text format; of several workers, the sums."""
+        self._held.set(self._images())
+        registry = self._registry
+        if os.environ.get(SHARED):
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Observed:

@@ -9,11 +9,13 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from lookalike.jobs.background import BackgroundJobs
+from lookalike.jobs.duplicates_review import DuplicateReview
 from lookalike.jobs.keys import KeyRing
 from lookalike.jobs.labelling import Labelling
 from lookalike.jobs.live import LiveCollection
 
-__all__ = ["Keys", "Labels", "Live", "Turns", "Work"]
+__all__ = ["Jobs", "Keys", "Labels", "Live", "Review", "Turns", "Work"]
 
 Answer = TypeVar("Answer")
 
@@ -41,27 +43,40 @@ class Turns:
             return await run_in_threadpool(work)
 
 
-def _live(request: Request) -> LiveCollection:
+# Async, although nothing is waited for: FastAPI would send plain functions through a thread, three times a search.
+async def _live(request: Request) -> LiveCollection:
     live: LiveCollection = request.app.state.live
     return live
 
 
-def _turns(request: Request) -> Turns:
+async def _turns(request: Request) -> Turns:
     turns: Turns = request.app.state.turns
     return turns
 
 
-def _labels(request: Request) -> Labelling:
+async def _labels(request: Request) -> Labelling:
     labelling: Labelling = request.app.state.labelling
     return labelling
 
 
-def _keys(request: Request) -> KeyRing | None:
+async def _review(request: Request) -> DuplicateReview:
+    review: DuplicateReview = request.app.state.review
+    return review
+
+
+async def _keys(request: Request) -> KeyRing | None:
     keys: KeyRing | None = request.app.state.keys
     return keys
 
 
+def _jobs(request: Request) -> BackgroundJobs:
+    jobs: BackgroundJobs = request.app.state.jobs
+    return jobs
+
+
+Jobs = Annotated[BackgroundJobs, Depends(_jobs)]
 Keys = Annotated[KeyRing | None, Depends(_keys)]
 Labels = Annotated[Labelling, Depends(_labels)]
 Live = Annotated[LiveCollection, Depends(_live)]
+Review = Annotated[DuplicateReview, Depends(_review)]
 Work = Annotated[Turns, Depends(_turns)]

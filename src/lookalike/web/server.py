@@ -7,6 +7,7 @@ import ipaddress
 import os
 import signal
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -78,11 +79,25 @@ def is_loopback(listener: socket.socket) -> bool:
 
 
 def run(
-    live: LiveCollection, labelling: Labelling, listener: socket.socket, host: str, keys: KeyRing | None = None
+    workspace: Path,
+    live: LiveCollection,
+    labelling: Labelling,
+    listener: socket.socket,
+    host: str,
+    keys: KeyRing | None = None,
+    workers: int = 1,
 ) -> None:
-    """Serve until Ctrl-C, or until the system asks to stop; requests that are running are answered first."""
+    """Serve until Ctrl-C, or until the system asks to stop; requests that are running are answered first.
+
+    With several workers, `live` has done its work when its index is on the disk: each of them opens its own.
+    """
     # Where a key is asked for, no other site can use a name that it points here; and a proxy may have any name.
-    hosts = {host, "localhost", "127.0.0.1", "::1"} if keys is None else None
+    hosts = [host, "localhost", "127.0.0.1", "::1"] if keys is None else None
+    if workers > 1:
+        from lookalike.web.workers import run_workers
+
+        run_workers(workspace, labelling, listener, hosts, keys is not None, workers, SHUTDOWN_SECONDS)
+        return
     config = uvicorn.Config(
         create_app(live, labelling, hosts, keys),
         log_level="warning",

@@ -11,10 +11,12 @@ from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
+    MemoryOption,
     OfflineOption,
     QuietOption,
     WorkspaceOption,
     work_offline,
+    work_within,
 )
 from lookalike.cli.serving import HostOption, KeysOption, PortOption, serve_workspace
 
@@ -41,6 +43,7 @@ def label(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     offline: OfflineOption = False,
+    memory: MemoryOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -52,6 +55,7 @@ def label(
     from lookalike.jobs.labelling import Labelling
 
     work_offline(offline)
+    work_within(memory)
     page = "/label" + (f"?{urlencode({'annotator': annotator})}" if annotator else "")
     labelling = Labelling(workspace, strategy, context)
     serve_workspace(workspace, labelling, host, port, keys, Console(json, quiet), page, browser=browser and not json)

@@ -14,6 +14,7 @@ from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
     EncoderOption,
     JsonOption,
+    MemoryOption,
     OfflineOption,
     QuietOption,
     ReadOnlyOption,
@@ -21,6 +22,7 @@ from lookalike.cli.options import (
     check_one,
     work_offline,
     work_read_only,
+    work_within,
 )
 from lookalike.core.errors import InputError
 
@@ -95,6 +97,7 @@ def search(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     read_only: ReadOnlyOption = False,
     offline: OfflineOption = False,
+    memory: MemoryOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -111,6 +114,7 @@ def search(
     from lookalike.search.references import AGAINST
 
     work_offline(offline)
+    work_within(memory)
     work_read_only(read_only)
     check_one(encoder, model)
     if explain and model is None:

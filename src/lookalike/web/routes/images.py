@@ -1,4 +1,4 @@
-"""``GET /images`` and ``GET /thumbnails/…``: what the collection holds."""
+"""``GET /images``, ``GET /thumbnails/…`` and ``GET /pictures/…``: what the collection holds."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def images(
 def thumbnail(image: str, request: Request, live: Live) -> Response:
     """Return the stored thumbnail of an image, its longer side at most 256 pixels; the file is never opened."""
     return jpeg(image, live.thumbnail(image), request)
+
+
+@router.get("/pictures/{image:path}", response_class=Response, responses=PICTURE)
+def picture(image: str, request: Request, live: Live) -> Response:
+    """Return a picture of an image, its longer side at most 800 pixels; of a changed file, the stored thumbnail."""
+    return jpeg(image, live.picture(image), request)
 
 
 def jpeg(image: str, content: bytes | None, request: Request) -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from lookalike.jobs.keys import Role
 from lookalike.web.bodies import TextRoute
+from lookalike.web.doors import HOLDER, ROLE
 from lookalike.web.errors import Failure
 from lookalike.web.routes.images import PICTURE, jpeg
 from lookalike.web.routes.label_bodies import (
@@ -29,7 +31,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 }
 UNUSABLE = {"model": Failure, "description": "A parameter is out of range, or there is nothing to ask or give"}
 
-Name = Annotated[Annotator, Query(description="Who answers, by name")]
+Name = Annotated[Annotator, Query(description="Who answers, by name; where keys are asked for, that of the key")]
 
 router = APIRouter(prefix="/label", route_class=TextRoute)
 
@@ -38,11 +40,13 @@ router = APIRouter(prefix="/label", route_class=TextRoute)
 @router.get("/questions", responses={422: UNUSABLE})
 def questions(
     labels: Labels,
+    request: Request,
     annotator: Name,
     count: Annotated[int, Query(ge=1, le=50, description="How many, so that a page can load pictures ahead")] = 10,
     candidates: Annotated[int, Query(ge=2, le=3, description="2 to choose between, 3 to rank")] = 2,
 ) -> Questions:
     """Give an annotator the next questions, chosen by the server's strategy; some are old ones, asked again."""
+    _own(request, annotator)
     asked = labels.questions(annotator, count, candidates)
     return Questions(
         questions=[
@@ -59,21 +63,24 @@ async def picture(image: str, request: Request, labels: Labels, work: Work) -> R
 
 
 @router.post("/answers", responses=REFUSED)
-def answers(body: AnswersBody, labels: Labels) -> Counted:
+def answers(body: AnswersBody, request: Request, labels: Labels) -> Counted:
     """Store answers, each once however often it is sent; when this returns, they are on the disk."""
+    _own(request, body.annotator)
     acts = [answer.act() for answer in body.answers]
     return Counted(received=len(acts), new=labels.take(body.annotator, acts))
 
 
 @router.post("/undo", responses=REFUSED)
-def undo(body: UndoBody, labels: Labels) -> Counted:
+def undo(body: UndoBody, request: Request, labels: Labels) -> Counted:
     """Take answers back; one that arrives after it was taken back is not stored either."""
+    _own(request, body.annotator)
     return Counted(received=len(body.ids), new=labels.undo(body.annotator, body.ids))
 
 
 @router.get("/progress", responses={422: UNUSABLE})
-def progress(labels: Labels, annotator: Name) -> Progress:
+def progress(labels: Labels, request: Request, annotator: Name) -> Progress:
     """Say how many questions an annotator has answered, how fast, and how far they agree with themselves."""
+    _own(request, annotator)
     return Progress.of(annotator, labels.progress(annotator), labels.strategy, labels.context)
 
 
@@ -88,3 +95,16 @@ def judgments(
     """Return the judgments given here as CSV, for `lookalike import csv` or a spreadsheet."""
     headers = {"Content-Disposition": 'attachment; filename="judgments.csv"'}
     return Response(labels.csv(annotator), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _own(request: Request, annotator: str) -> None:
+    """Let an annotator's key answer under its own name alone; where no keys are asked for, anybody is whom they say.
+
+    Raises
+    ------
+    HTTPException
+        403: it is the name of somebody else.
+    """
+    holder, role = request.scope.get(HOLDER), request.scope.get(ROLE, Role.ADMIN)
+    if role < Role.ADMIN and annotator != holder:
+        raise HTTPException(403, f"this is the key of {holder}: answers of others take their own key, or an admin's")

@@ -8,50 +8,58 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
 
-from lookalike.jobs.live import Hit, LiveCollection
-from lookalike.web.bodies import form_of, is_json, json_of, read_upload, upload_of
-from lookalike.web.errors import FAILURES, Failure
+from lookalike.jobs.live import FoundBy, LiveCollection
+from lookalike.jobs.search import Wanted
+from lookalike.web.bodies import form_of, is_json, json_of
+from lookalike.web.errors import FAILURES, SEARCHED
+from lookalike.web.given import MAX_REFERENCES, Given, flag_of, pictures_of, read_picture, text_of
 from lookalike.web.running import Live, Work
 
 __all__ = ["router"]
 
 MAX_K, DEFAULT_K = 200, 10
 MAX_OFFSET = 10_000
-MAX_REFERENCES = 20
-"""Further pictures in each direction."""
-
-FIELDS = 8
+FIELDS = 12
 """Of a form, beside those pictures."""
 
 router = APIRouter()
 
 
 class Found(BaseModel):
-    """One image found: its path in the collection, ``1 - cosine`` in [0, 2], and the cosine."""
+    """One image found: its path in the collection, ``1 - cosine`` in [0, 2], and the cosine.
+
+    `shares`, where they were asked for: the part of the distance that each model makes.
+    """
 
     image: str
     distance: float
     similarity: float
+    shares: dict[str, float] | None = None
 
 
 class SearchAnswer(BaseModel):
-    """The query's name, and the images closest to it, closest first."""
+    """The query's name, and the images closest to it, closest first.
+
+    `weights`, where they were asked for: how much each model counts for this very query; they sum to 1.
+    """
 
     query: str
     results: list[Found]
+    weights: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What was asked: pictures, or paths of images of the collection."""
+    """What was asked: pictures, or paths of images of the collection, and how many like them."""
 
-    like: Sequence[UploadFile | str]
+    like: Sequence[Given]
     unlike: Sequence[str]
     k: int
     where: str | None
     offset: int
+    by: str | None
+    explain: bool
 
 
 def _schema(image: dict[str, Any]) -> dict[str, Any]:
@@ -60,9 +68,12 @@ def _schema(image: dict[str, Any]) -> dict[str, Any]:
         "image": image,
         "like": {**paths, "description": "Paths of further images that the answer should look like"},
         "unlike": {**paths, "description": "Paths of images that it should not look like"},
+        "box": {"type": "string", "description": "left,top,right,bottom of a part of `image`, in shares of it"},
         "where": {"type": "string", "description": "Only images that fit, such as: width > 1000 and folder = 'x'"},
         "k": {"type": "integer", "minimum": 1, "maximum": MAX_K, "default": DEFAULT_K},
         "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
+        "by": {"type": "string", "description": "A model or an ensemble, see /models; without it, the encoder"},
+        "explain": {"type": "boolean", "default": False, "description": "Say what each model of `by` makes of it"},
     }
     return {"schema": {"type": "object", "required": ["image"], "properties": properties}}
 
@@ -78,7 +89,8 @@ _BODY = {
 
 @router.post(
     "/search",
-    responses={404: {"model": Failure, "description": "The collection holds no such image"}, **FAILURES},
+    response_model_exclude_none=True,
+    responses={**SEARCHED, **FAILURES},
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
 async def search(request: Request, live: Live, work: Work) -> SearchAnswer:
@@ -90,47 +102,43 @@ async def search(request: Request, live: Live, work: Work) -> SearchAnswer:
         return await _answer(_query(await json_of(request)), live, work)
     async with form_of(request, images=1, fields=FIELDS + 2 * MAX_REFERENCES) as form:
         given = {**form, "like": form.getlist("like"), "unlike": form.getlist("unlike")}
-        if isinstance(given.get("image"), UploadFile):
-            given["image"] = upload_of(form, "image")
         return await _answer(_query(given), live, work)
 
 
 async def _answer(query: _Query, live: LiveCollection, work: Work) -> SearchAnswer:
-    def find() -> list[Hit]:
-        like = [one if isinstance(one, str) else read_upload(one) for one in query.like]
-        return live.search(like, query.unlike, query.k, query.where, query.offset)
+    def find() -> FoundBy:
+        like = [read_picture(one) for one in query.like]
+        if query.by is None:
+            return FoundBy(live.search(like, query.unlike, query.k, query.where, query.offset))
+        wanted = Wanted(query.k, query.offset, query.where, explain=query.explain)
+        return live.search_by(query.by, like, query.unlike, wanted)
 
-    hits = await work.run(find)
-    first = query.like[0]
+    found = await work.run(find)
+    first, why = query.like[0].picture, found.why
     name = first if isinstance(first, str) else first.filename or "the picture"
-    found = [Found(image=hit.image, distance=hit.distance, similarity=hit.similarity) for hit in hits]
-    return SearchAnswer(query=name, results=found)
+    shares = [None] * len(found.hits) if why is None else why.shares
+    results = [
+        Found(image=hit.image, distance=hit.distance, similarity=hit.similarity, shares=share)
+        for hit, share in zip(found.hits, shares, strict=True)
+    ]
+    return SearchAnswer(query=name, results=results, weights=None if why is None else why.weights)
 
 
 def _query(given: Mapping[str, object]) -> _Query:
     """Check what was asked, or refuse with 422."""
-    image = given.get("image")
-    if not isinstance(image, UploadFile) and (not isinstance(image, str) or not image):
-        raise HTTPException(422, "image: upload a picture, or give the path of an image of the collection")
-    where = given.get("where") or None
-    if where is not None and not isinstance(where, str):
-        raise HTTPException(422, "where is a text, such as: width > 1000 and folder = 'x'")
+    like, unlike = pictures_of(given)
+    by, explain = text_of(given, "by", "the name of a model or an ensemble"), flag_of(given, "explain")
+    if explain and by is None:
+        raise HTTPException(422, "explain says what the models of an ensemble make of a result: give by as well")
     return _Query(
-        like=[image, *_paths(given, "like")],
-        unlike=_paths(given, "unlike"),
+        like=like,
+        unlike=unlike,
         k=_whole(given, "k", DEFAULT_K, 1, MAX_K),
-        where=where,
+        where=text_of(given, "where", "a text, such as: width > 1000 and folder = 'x'"),
         offset=_whole(given, "offset", 0, 0, MAX_OFFSET),
+        by=by,
+        explain=explain,
     )
-
-
-def _paths(given: Mapping[str, object], name: str) -> list[str]:
-    found = given.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
-        raise HTTPException(422, f"{name}: give paths of images of the collection")
-    if len(found) > MAX_REFERENCES:
-        raise HTTPException(422, f"{name}: at most {MAX_REFERENCES} images, not {len(found)}")
-    return found
 
 
 def _whole(given: Mapping[str, object], name: str, default: int, least: int, most: int) -> int:

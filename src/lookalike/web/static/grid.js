@@ -6,11 +6,22 @@ import { justified } from "./rows.js";
 const shapes = new WeakMap();
 
 /**
- * Make tiles for `{image, distance?}`; resolves once every picture has its shape, so that nothing jumps. With
- * `choose("like" | "unlike", image)` each has two buttons for it.
+ * Make tiles for `{image, distance?}`; resolves once every picture has its shape, so that nothing jumps.
+ *
+ * Each has buttons for what is given: `choose("like" | "unlike", image)`, `why(image)`, also by the key W, and
+ * `mark(entry)`, also by the key X, which selects.
  */
-export function tiles(entries, { choose } = {}) {
-  return Promise.all(entries.map((entry) => tile(entry, choose)));
+export function tiles(entries, acts = {}) {
+  return Promise.all(entries.map((entry) => tile(entry, acts)));
+}
+
+/** Show which tiles of a grid are selected. */
+export function marked(list, has) {
+  list.querySelectorAll(".choice.mark").forEach((made) => {
+    const chosen = has(made.dataset.image);
+    made.setAttribute("aria-pressed", chosen);
+    made.parentElement.classList.toggle("marked", chosen);
+  });
 }
 
 /** Keep a grid justified, whatever comes into it and however wide it is; let the arrow keys walk through it. */
@@ -31,7 +42,8 @@ export function grid(list) {
   list.addEventListener("keydown", walk);
 }
 
-async function tile({ image, distance }, choose) {
+async function tile(entry, { choose, why, mark }) {
+  const { image, distance } = entry;
   const item = document.createElement("li");
   const link = document.createElement("a");
   const picture = document.createElement("img");
@@ -49,6 +61,14 @@ async function tile({ image, distance }, choose) {
   }
   link.append(picture, caption);
   item.append(link);
+  if (mark) {
+    const made = button("mark", "", `Select ${image}`, () => mark(entry));
+    made.dataset.image = image;
+    made.setAttribute("aria-pressed", "false");
+    made.setAttribute("aria-keyshortcuts", "X");
+    item.append(made);
+  }
+  if (why) item.append(button("why", "?", `Why ${image}`, () => why(image)));
   if (choose) {
     item.append(button("like", "+", `Like ${image}, too`, () => choose("like", image)));
     item.append(button("unlike", "\u2212", `Not like ${image}`, () => choose("unlike", image)));
@@ -77,8 +97,12 @@ function named(name, text) {
   return part;
 }
 
+const KEYS = { x: ".choice.mark", w: ".choice.why" };
+
 function walk(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const act = KEYS[event.key.toLowerCase()];
+  if (act) event.target.closest("li")?.querySelector(act)?.click();
   const links = [...event.currentTarget.querySelectorAll("a")];
   const next = target(event.key, links, links.indexOf(document.activeElement));
   if (!next) return;

@@ -1,27 +1,27 @@
 // Three ways for a picture to come in: dropped, pasted, chosen.
 
-/** Call `take(file)` for each picture that comes in, and `refuse(reason)` for what is none. */
-export function intake({ input, veil, take, refuse }) {
-  const first = (files) => {
+/** Call `take(file, where)` for each picture that comes in, and `refuse(reason)` for what is none. */
+export function intake({ inputs, veil, take, refuse }) {
+  const first = (files, where) => {
     const file = [...files].find((each) => each.type.startsWith("image/") || !each.type);
-    if (file) take(file);
+    if (file) take(file, where);
     else refuse("That is not a picture.");
   };
 
-  input.addEventListener("change", () => {
-    if (input.files.length) first(input.files);
+  inputs.forEach((input) => input.addEventListener("change", () => {
+    if (input.files.length) first(input.files, input);
     input.value = ""; // so that the same file can be chosen again
-  });
+  }));
 
   document.addEventListener("paste", (event) => {
     if (event.clipboardData?.files.length) {
       event.preventDefault();
-      first(event.clipboardData.files);
+      first(event.clipboardData.files, document.activeElement);
     }
   });
 
-  drops(veil, (transfer) => {
-    if (transfer.files.length) first(transfer.files);
+  drops(veil, (transfer, where) => {
+    if (transfer.files.length) first(transfer.files, where);
     else refuse("That is a link or a text. Save the picture, then drop the file.");
   });
 }
@@ -42,6 +42,6 @@ function drops(veil, dropped) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     show(0);
-    dropped(event.dataTransfer);
+    dropped(event.dataTransfer, event.target);
   });
 }

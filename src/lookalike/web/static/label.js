@@ -1,6 +1,6 @@
 // The labelling page: who answers, then question after question; what is answered goes into the outbox at once.
 
-import { progress } from "./api.js";
+import { progress, session } from "./api.js";
 import * as outbox from "./outbox.js";
 import { Ranking } from "./ranking.js";
 import { figures, Tally } from "./tally.js";
@@ -269,10 +269,18 @@ document.addEventListener("keydown", press);
 // Time away from the page is not time spent on a question.
 document.addEventListener("visibilitychange", () => shown !== null && (shown = document.hidden ? -Infinity : shown));
 
-at.name.value = address.get("annotator") ?? remembered("lookalike.seen");
+/** Whose answers these are: an annotator's key says so itself; otherwise the link, or whoever was here last. */
+async function enter() {
+  at.name.value = address.get("annotator") ?? remembered("lookalike.seen");
+  const { name, role } = await session().catch(() => ({}));
+  if (role === "annotator") [at.name.value, at.name.readOnly] = [name, true];
+  // A link with a name leads straight to the questions, for whoever has read the instructions.
+  if (annotator) return; // somebody was quicker
+  if (address.get("annotator") && remembered("lookalike.seen") === at.name.value.trim()) begin();
+  else standing();
+}
+
 at.letters.checked = remembered("lookalike.letters") !== "off";
 if (address.get("candidates") === "3") at.begin.elements.candidates.value = "3";
 outbox.open(report);
-// A link with a name leads straight to the questions, for whoever has read the instructions.
-if (address.get("annotator") && remembered("lookalike.seen") === at.name.value.trim()) begin();
-else view("intro");
+enter();

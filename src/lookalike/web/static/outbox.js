@@ -5,11 +5,12 @@ import { post } from "./api.js";
 
 const WAITING = "lookalike.waiting.";
 const REFUSED = "lookalike.refused.";
-const PASSES = new Set([401, 403, 408, 429]);
+const PASSES = new Set([401, 408, 429]);
 const BATCH = 100;
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 20000;
 
+const barred = new Set(); // annotators for whom the key at hand may not answer: theirs wait, and hold up nobody else's
 const unkept = new Map(); // where the browser keeps nothing (full, or private)
 let count = 0;
 let sending = false;
@@ -39,7 +40,7 @@ export function put(act) {
     unkept.set(name, JSON.stringify(act));
   }
   report();
-  if (timer === null) send();
+  if (timer === null || barred.size) send();
 }
 
 /** How many acts wait. */
@@ -58,6 +59,7 @@ export const mark = () =>
 function again() {
   clearTimeout(timer);
   timer = null;
+  barred.clear();
   send();
 }
 
@@ -66,12 +68,14 @@ async function send() {
   sending = true;
   try {
     for (let batch = next(BATCH); batch.length; batch = next(BATCH)) await deliver(batch);
+    if (barred.size) throw new Error("another key may");
     pause = FIRST_PAUSE;
     offline = false;
     report();
   } catch {
     offline = true;
     report();
+    clearTimeout(timer);
     timer = setTimeout(again, pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   } finally {
@@ -81,7 +85,7 @@ async function send() {
 
 /** The oldest acts that go to one place. */
 function next(most) {
-  const all = entries(WAITING);
+  const all = entries(WAITING).filter(([, act]) => !barred.has(act.annotator));
   const same = all.findIndex(([, act]) => act.path !== all[0][1].path || act.annotator !== all[0][1].annotator);
   return all.slice(0, Math.min(most, same < 0 ? all.length : same));
 }
@@ -93,13 +97,15 @@ async function deliver(batch) {
     await post(path, { annotator, [field]: batch.map(([, act]) => act.item) });
     batch.forEach(([name]) => remove(name));
     offline = false;
-    report();
+    return report();
   } catch (error) {
     // The server's trouble passes, and so does a key that is missing; what else it refuses it will always refuse. One that
     // is wrong must not keep the others back.
+    if (error.status === 403) return barred.add(batch[0][1].annotator);
     if (!(error.status >= 400 && error.status < 500) || PASSES.has(error.status)) throw error;
-    if (batch.length === 1) setAside(...batch[0], error.message);
-    else for (const one of batch) await deliver([one]);
+    if (batch.length === 1) return setAside(...batch[0], error.message);
+    for (const one of batch) await deliver([one]);
+    return undefined;
   }
 }
 

@@ -1,15 +1,21 @@
 // The search page: what is asked is in the address and the history; everything shown follows from it.
 
 import * as api from "./api.js";
-import { grid, tiles } from "./grid.js";
+import * as by from "./by.js";
+import { cropper } from "./crop.js";
+import { grid, marked, tiles } from "./grid.js";
 import { intake } from "./intake.js";
+import { cut } from "./pictures.js";
+import { selection } from "./selection.js";
 import { taste } from "./taste.js";
+import { reasons } from "./why.js";
 
 const PAGE = 60;
 const LARGEST = 64 * 2 ** 20;
 const REFRESH = 5000;
 const DEEPEST = 10000; // further down the server does not look
 const MOST = 20;
+const TEXTS = ["box", "where", "by"];
 
 const at = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const uploads = new Map(); // by the number in the history entry; gone with the page
@@ -17,19 +23,20 @@ let running = new AbortController();
 let total = null;
 let offset = 0; // how many of the closest were asked for
 
-/** What the history entry asks for: null, or {image: path or File, like: [path], unlike: [path], where}. */
+/** What the history entry asks for: null, or {image: path or File, like: [path], unlike: [path], box, where, by}. */
 function asked() {
   const address = new URLSearchParams(location.search);
   const image = uploads.get(history.state?.upload) ?? address.get("image");
   if (!image) return null;
-  return { image, like: address.getAll("like"), unlike: address.getAll("unlike"), where: address.get("where") ?? "" };
+  const texts = Object.fromEntries(TEXTS.map((name) => [name, address.get(name) ?? ""]));
+  return { image, like: address.getAll("like"), unlike: address.getAll("unlike"), ...texts };
 }
 
 /** The address of a question; an upload has none of its own. */
-function addressOf({ image, like, unlike, where }) {
+function addressOf({ image, like, unlike, ...texts }) {
   const parts = [...like.map((path) => ["like", path]), ...unlike.map((path) => ["unlike", path])];
   if (typeof image === "string") parts.unshift(["image", image]);
-  if (where) parts.push(["where", where]);
+  parts.push(...TEXTS.filter((name) => texts[name]).map((name) => [name, texts[name]]));
   return parts.length ? `/?${new URLSearchParams(parts)}` : "/";
 }
 
@@ -69,6 +76,7 @@ async function show(scroll) {
     if (signal.aborted) return;
     at.grid.replaceChildren();
     at.heading.textContent = "";
+    if (error.again) setTimeout(() => signal.aborted || show(scroll), 1000 * error.again); // it is being prepared
     at.heading.parentElement.hidden = !query; // what was asked wrongly can be mended there
     refuse(error instanceof api.Refused ? error.message : `Something went wrong: ${error.message}`);
   } finally {
@@ -81,9 +89,12 @@ async function show(scroll) {
 
 async function results(query, signal) {
   const path = typeof query.image === "string" ? query.image : null;
-  layOut("results", path ?? (query.image.name || "pasted picture"));
-  picture(path === null ? URL.createObjectURL(query.image) : api.thumbnail(path));
+  layOut("results", path ?? (query.image.name || "pasted picture"), query.box);
+  at.part.hidden = false;
+  picture(await cut(path === null || query.box ? large(query) : api.thumbnail(path), query.box));
+  if (signal.aborted) return;
   at.where.value = query.where;
+  by.show(at.by, query.by);
   taste(at.taste, query, change);
   at.grid.replaceChildren();
   offset = 0;
@@ -98,12 +109,25 @@ async function further(query, signal) {
   const found = await api.search(query, PAGE, offset, signal);
   // What is asked for is on show already.
   const shown = new Set([query.image, ...query.like, ...query.unlike]);
-  const items = await tiles(found.results.filter((hit) => !shown.has(hit.image)), { choose: (way, image) => choose(way, image) });
+  const said = { query: typeof query.image === "string" ? query.image : "", by: query.by };
+  const entries = found.results.filter((hit) => !shown.has(hit.image));
+  const acts = { choose, why, mark: ({ image, distance }) => select.toggle({ image, distance, ...said }) };
+  const items = await tiles(entries, acts);
   if (signal.aborted) return;
   offset += found.results.length;
   at.grid.append(...items);
+  marked(at.grid, select.has);
   at.more.hidden = found.results.length < PAGE || offset >= DEEPEST;
   at.heading.textContent = at.grid.children.length ? "The closest images" : "No image fits";
+}
+
+/** The query's picture, as large as there is one. */
+const large = ({ image }) => (typeof image === "string" ? api.picture(image) : URL.createObjectURL(image));
+
+/** Say why an image was found, and how it stands to the next one. */
+function why(image) {
+  const links = [...at.grid.querySelectorAll("a")].map((link) => link.dataset.image);
+  explain(asked(), large(asked()), image, links[links.indexOf(image) + 1]);
 }
 
 /** Like this too, or not like this: what the last answer has taught the one who looks. */
@@ -146,12 +170,12 @@ async function page(entries, signal, place) {
 }
 
 /** Turn the page to one of its two faces. */
-function layOut(view, name) {
+function layOut(view, name, box = "") {
   const results = view === "results";
   document.body.dataset.view = view;
   document.title = results ? `${name} · lookalike` : "lookalike";
   at.title.textContent = results ? "Looks like" : "Find what looks alike";
-  at.name.textContent = name;
+  at.name.textContent = box ? `A part of ${name}` : name;
   at.heading.textContent = results ? "Searching…" : "Or start from the collection";
   at.shown.hidden = at.narrow.hidden = !results;
   at.taste.hidden = true;
@@ -184,27 +208,36 @@ async function watch() {
 }
 
 at.preview.addEventListener("error", () => {
-  at.preview.hidden = true;
+  at.preview.hidden = at.part.hidden = true;
   at.unseen.hidden = false;
 });
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a");
   // With a modifier, a link opens where the browser puts it.
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (link.origin !== location.origin || link.pathname !== "/") return; // another page
   event.preventDefault();
-  go(link.getAttribute("href"));
+  const image = new URLSearchParams(link.search).get("image");
+  // From a result the search goes on by the same model.
+  go(image ? addressOf({ image, like: [], unlike: [], by: asked()?.by }) : link.getAttribute("href"));
 });
 at.more.addEventListener("click", more);
 at.narrow.addEventListener("submit", (event) => {
   event.preventDefault();
   change({ where: at.where.value.trim() });
 });
+at.part.addEventListener("click", () => crop(large(asked()), asked().box));
+at.by.addEventListener("change", () => change({ by: at.by.value }));
 addEventListener("popstate", (event) => show(event.state?.scroll ?? 0));
 new IntersectionObserver(([seen]) => seen.isIntersecting && !at.more.disabled && more(), { rootMargin: "600px" })
   .observe(at.more);
 
 history.scrollRestoration = "manual";
+const explain = reasons(at);
+const crop = cropper(at, (box) => change({ box }));
+const select = selection(at, () => marked(at.grid, select.has));
 grid(at.grid);
-intake({ input: at.file, veil: at.veil, take, refuse });
+intake({ inputs: [at.file], veil: at.veil, take, refuse });
 show(history.state?.scroll ?? 0);
 watch();
+by.choices(at.by, () => asked()?.by ?? "");
