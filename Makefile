@@ -11,7 +11,7 @@ demo: $(VENV)/train
 	$(BIN)/lookalike demo
 
 test: $(VENV)/dev
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

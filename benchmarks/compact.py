@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from _adaptation_sets import default_cache, encoders, tell
 from _report import machine, write_result
+from _thresholds import copy_distances, question_temperature, random_distances
 from adaptation import QUESTIONS, Study, judged_distances, pair_hits
 from compact_pictures import QUERIES, TEACHERS, measured_scenes
 from matching import SEED, linked, percent, photographs, signed
@@ -33,8 +34,10 @@ from lookalike.metrics.two_afc import compare_accuracy, paired_difference, two_a
 
 ALL = "all teachers"
 STUDIES = (Study("food-taste", "image", 5), Study("material", "question", 5))
-PARTS = ("judged", "adapted", "scenes", "matching", "speed")
+PARTS = ("judged", "adapted", "scenes", "matching", "thresholds", "speed")
 ROUNDS, TIMED = 5, 600
+COPIED, REACH = 1000, 0.993
+"""Photographs that plain copies are made of, and the share of copies that is within `copy_distance`."""
 
 
 def features(names: Mapping[str, str], images: Mapping[str, Path], cache: Path, lens: Mirrored | None = None):
@@ -160,6 +163,31 @@ def matching(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[st
     yield ""
 
 
+def thresholds(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[str]:
+    """Find what the card says: the likeliest temperature of questions, and how far nearly all copies are."""
+    asked = {label: name for label, name in names.items() if label not in TEACHERS}
+    temperatures: dict[str, list[str]] = {label: [] for label in asked}
+    for study in STUDIES:
+        folder = shared / "data" / study.name
+        judgments = read_judgments("csv", folder / QUESTIONS[study.name], images=folder / "images")
+        for label, name in asked.items():
+            one = features({label: name, **{t: names[t] for t in TEACHERS}}, judgments.images, cache)[label]
+            both = np.stack(cosines(judgments, one))
+            temperatures[label].append(f"{question_temperature(both, judgments.votes_a, judgments.votes_b):.3f}")
+    files = [*photographs(shared).values()]
+    files = files[:: len(files) // COPIED][:COPIED]
+    yield from [f"## Distances: {len(files):,} photographs, five plain copies of each", ""]
+    likeliest = " | ".join(f"temperature, {study.name}" for study in STUDIES)
+    yield f"| encoder | {likeliest} | {REACH:.1%} of copies within | random pairs within |"
+    yield "|---|---:|---:|---:|---:|"
+    for label, name in asked.items():
+        encoder = load_encoder(name)
+        reach = np.quantile(copy_distances(encoder, files, SEED), REACH)
+        near = (random_distances(encoder, files) < reach).mean()
+        yield f"| {label} | {' | '.join(temperatures[label])} | {reach:.3f} | {near:.2%} |"
+    yield ""
+
+
 def speed(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[str]:  # noqa: ARG001 as the others
     """Photographs a second, from files to vectors, taken in turn."""
     files = [*photographs(shared).values()]
@@ -196,7 +224,7 @@ def main() -> None:
     names = {"classic": "classic", **{label: known[label] for label in TEACHERS}}
     names |= {Path(name).name: name for name in given.encoder}
     lines = []
-    for part in (judged, adapted, scenes, matching, speed):
+    for part in (judged, adapted, scenes, matching, thresholds, speed):
         if part.__name__ in given.only:
             for line in part(given.shared.resolve(), given.cache, names):
                 print(line, flush=True)

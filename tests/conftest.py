@@ -31,6 +31,13 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks compute in 32 bits even where the processor has bfloat16: what is compared is to agree closely."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+
+
 def write_photo(path: Path, seed: int, size: tuple[int, int] = (96, 72)) -> Path:
     """Write a JPEG with soft coloured structure that depends on the seed."""
     rng = np.random.default_rng(seed)

@@ -118,7 +118,7 @@ def test_a_part_with_another_encoder_leaves_the_workspace_its_own(lookalike: Run
     lookalike("index", photos, "--encoder", f"onnx:{network}", "--quiet")
     code, out, _ = lookalike("encoders", "show", "--json")
     assert json.loads(out)["name"] == f"onnx:{network}"
-    assert json.loads(lookalike("encoders", "list", "--json")[1])["indexed"] == ["classic", f"onnx:{network}"]
+    assert json.loads(lookalike("encoders", "list", "--json")[1])["indexed"] == ["compact", f"onnx:{network}"]
 
 
 def test_a_lost_table_is_made_again(lookalike: Run, photos: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_demo_runs_the_whole_loop(lookalike: Run, tmp_path: Path) -> None:
     assert set(answer["results"]) == {"indoor", "city", "ocean", "field", "mountain", "forest", "flower", "abstract"}
     board = answer["leaderboard"]
     assert {row["model"] for row in board["rows"]} == {
-        "classic", "global", *answer["results"], "vote", "grid", "mlp", "gate",
+        "compact", "global", *answer["results"], "vote", "grid", "mlp", "gate",
     }  # fmt: skip
     assert all(row["seen"] == 0 for row in board["rows"])
     assert board["rows"][0]["accuracy"] > 0.55

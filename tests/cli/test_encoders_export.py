@@ -72,7 +72,7 @@ def test_people_see_the_name_and_the_error(weights: Path, tmp_path: Path, capfd:
     ("name", "output", "message"),
     [
         ("classic", "made.onnx", "classic needs no torch as it is"),
-        (None, "made.onnx", "classic needs no torch as it is"),
+        (None, "made.onnx", "compact needs no torch as it is"),
         (NAME, "made.txt", "the file of an exported network ends in .onnx"),
         ("torchvision:resnet18", "made.onnx", "does not fit the network"),
         ("torchvision:resnet19", "made.onnx", "did you mean resnet18"),

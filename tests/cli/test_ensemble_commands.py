@@ -29,15 +29,15 @@ def trained(lookalike: Run, world: Path) -> Path:
 def test_models_are_combined_measured_and_used(lookalike: Run, world: Path, trained: Path) -> None:
     known, new = ("--source", world / "known.csv"), ("--source", world / "new.csv")
     code, out, _ = lookalike("combine", "vote", "gate", "--member", "ocean", "--member", "city",
-                             "--member", "classic", *known, "--by", "reference", "--folds", 3, "--json")  # fmt: skip
+                             "--member", "compact", *known, "--by", "reference", "--folds", 3, "--json")  # fmt: skip
     made = {one["name"]: one for one in json.loads(out)["ensembles"]}
     assert code == 0
     assert list(made) == ["vote", "gate"]
     gate = made["gate"]
-    assert (gate["kind"], gate["judgments"], list(gate["members"])) == ("gate", 240, ["ocean", "city", "classic"])
+    assert (gate["kind"], gate["judgments"], list(gate["members"])) == ("gate", 240, ["ocean", "city", "compact"])
     assert sum(gate["members"].values()) == pytest.approx(1, abs=1e-5)
     rows = {row["model"]: row for row in gate["measured"]["rows"]}
-    assert set(rows) == {"gate", "ocean", "city", "classic"}
+    assert set(rows) == {"gate", "ocean", "city", "compact"}
     assert rows["gate"]["accuracy"] > 0.6
     assert set(rows["gate"]["by_context"]) == set(CONTEXTS)
     assert 0 <= gate["calibration_error"] < 0.5
@@ -45,7 +45,7 @@ def test_models_are_combined_measured_and_used(lookalike: Run, world: Path, trai
     code, out, _ = lookalike("evaluate", "--model", "gate", "--model", "vote", *new, "--json")
     rows = {row["model"]: row for row in json.loads(out)["rows"]}
     assert code == 0
-    assert set(rows) == {"gate", "vote", "classic"}
+    assert set(rows) == {"gate", "vote", "compact"}
     assert rows["gate"]["seen"] == 0
 
     query = min((world / "photos" / "ocean").glob("*.jpg"))
@@ -77,7 +77,7 @@ def test_a_report_on_new_answers_and_on_known_ones(lookalike: Run, world: Path, 
     code, out, _ = lookalike("report", "new.html", "--source", world / "new.csv", "--json")
     found = json.loads(out)
     assert code == 0
-    assert found["kinds"] == {"classic": "encoder", "city": "adaptation model", "ocean": "adaptation model",
+    assert found["kinds"] == {"compact": "encoder", "city": "adaptation model", "ocean": "adaptation model",
                               "gate": "ensemble: gate"}  # fmt: skip
     assert "as they are" in found["how"]
     page = Path("new.html").read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def test_a_report_on_new_answers_and_on_known_ones(lookalike: Run, world: Path, 
     code, out, _ = lookalike("report", "known.html", "--source", world / "known.csv", "--folds", 3, "--json")
     found = json.loads(out)
     assert code == 0
-    assert set(found["kinds"]) == {"classic", "city", "ocean", "vote", "grid", "mlp", "gate"}
+    assert set(found["kinds"]) == {"compact", "city", "ocean", "vote", "grid", "mlp", "gate"}
     assert "fitted anew" in found["how"]
     assert all(row["seen"] == 0 for row in found["rows"])
     code, _, err = lookalike("report", "known.pdf", "--quiet")
@@ -100,6 +100,6 @@ def test_wrong_ways_to_combine(lookalike: Run, tmp_path: Path) -> None:
     assert (code, err) == (2, "lookalike: models are combined by vote, grid, mlp or gate, not by 'mean'\n")
     code, _, err = lookalike("combine", "vote", "gate", "--name", "both", "--quiet")
     assert "--name is for one ensemble" in err
-    code, _, err = lookalike("combine", "gate", "--name", "classic", "--quiet")
-    assert "'classic' is the name of an encoder" in err
+    code, _, err = lookalike("combine", "gate", "--name", "compact", "--quiet")
+    assert "'compact' is the name of an encoder" in err
     assert np.size(list(tmp_path.glob("*.html"))) == 0

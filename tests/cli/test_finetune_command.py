@@ -198,4 +198,4 @@ def test_wrong_arguments_get_one_line(lookalike: Run, judged: Path, options: lis
 def test_the_workspace_s_encoder_is_taken_where_none_is_named(lookalike: Run, judged: Path) -> None:
     code, _, err = lookalike("train", "finetune", "--name", "colour", "--quiet")
     assert code == 2
-    assert "classic cannot be trained" in err
+    assert "compact cannot be trained" in err

@@ -85,7 +85,7 @@ def test_evaluate_takes_the_encoders_of_the_workspace_and_encodes_once(
     lookalike("import", "csv", answers, "--quiet")  # ids are paths in the collection: no --images needed
     code, out, _ = lookalike("evaluate", "--json")
     models = {row["model"] for row in json.loads(out)["rows"]}
-    assert (code, models) == (0, {"classic", f"onnx:{network}"})
+    assert (code, models) == (0, {"compact", f"onnx:{network}"})
     monkeypatch.setattr("lookalike.embedding.encoder.Encoder.forward", lambda *_: pytest.fail("encoded again"))
     assert lookalike("evaluate", "--json")[1] == out
 
@@ -94,7 +94,7 @@ def test_people_see_a_leaderboard(lookalike: Run, answers: Path, photos: Path) -
     lookalike("import", "csv", answers, "--images", photos)
     code, out, _ = lookalike("evaluate", "--quiet")
     assert code == 0
-    assert out.index("ceiling") < out.index("classic") < out.index("chance")
+    assert out.index("ceiling") < out.index("compact") < out.index("chance")
 
 
 def test_contexts_and_sources_choose_judgments(lookalike: Run, photos: Path, tmp_path: Path) -> None:

@@ -64,7 +64,13 @@ def matched(world: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lookalike.embedding.match_copies.COPIES", 60)
         found = match_folders(
-            world / "work", world / "source", world / "target", Wanted(3), table=world / "m.csv", sheet=world / "m.png"
+            world / "work",
+            world / "source",
+            world / "target",
+            Wanted(3),
+            encoder="classic",
+            table=world / "m.csv",
+            sheet=world / "m.png",
         )
     (world / "m.json").write_text(json.dumps(as_json(found)))
     return as_json(found)
@@ -111,7 +117,8 @@ def test_the_table_and_the_json_are_evaluated_alike(lookalike: Run, matched: dic
 def test_one_to_one_gives_no_target_twice_and_the_threshold_leaves_out(
     lookalike: Run, matched: dict[str, Any], world: Path
 ) -> None:
-    arguments = ("match", world / "source", world / "target", "--workspace", world / "work", "--quiet", "--json")
+    folders = (world / "source", world / "target", "--workspace", world / "work")
+    arguments = ("match", *folders, "--encoder", "classic", "--quiet", "--json")
     code, out, _ = lookalike(*arguments, "--one-to-one", "--threshold", 0.3)
     given = [one["targets"] for one in json.loads(out)["matches"]]
     assert code == 0
@@ -131,7 +138,8 @@ def test_one_to_one_gives_no_target_twice_and_the_threshold_leaves_out(
 def test_what_was_learned_is_kept_and_known_pairs_teach_instead(
     lookalike: Run, matched: dict[str, Any], world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ("match", world / "source", world / "target", "-k", 3, "--workspace", world / "work", "--json")
+    folders = (world / "source", world / "target", "--workspace", world / "work")
+    arguments = ("match", *folders, "-k", 3, "--encoder", "classic", "--json")
     with monkeypatch.context() as patch:
         patch.setattr("lookalike.jobs.match_sureness.learn_sureness", lambda *_: pytest.fail("learned again"))
         again = json.loads(lookalike(*arguments)[1])

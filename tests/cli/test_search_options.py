@@ -87,7 +87,7 @@ def test_like_these_not_like_those(lookalike: Run, photos: Path, tmp_path: Path)
     data = found(lookalike, "--like", a, "--like", b, "--unlike", c, "-k", 100, "--sheet", sheet)
     assert data["query"] is None
     assert (data["like"], data["unlike"]) == ([str(a), str(b)], [str(c)])
-    encoder = load_encoder("classic")
+    encoder = load_encoder("compact")
     vectors = {path: encoder.vector(path) for path in photos.rglob("*.png")}
     asked = (vectors[a] + vectors[b]) / 2 - 0.5 * vectors[c]
     asked /= np.linalg.norm(asked)

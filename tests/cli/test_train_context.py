@@ -47,7 +47,7 @@ def test_a_global_model_and_context_models_that_start_from_it(lookalike: Run, ju
     code, out, _ = lookalike("train", "context", "--from", "all", "--by", "reference", "--json")
     made = json.loads(out)
     assert code == 0
-    assert (made["encoders"], made["started_from"], made["log_loss"]) == (["classic"], "all", None)
+    assert (made["encoders"], made["started_from"], made["log_loss"]) == (["compact"], "all", None)
     assert [(one["name"], one["context"], one["examples"]) for one in made["models"]] == [
         ("old-town", "old town", 80),
         ("sea", "sea", 80),
@@ -78,7 +78,7 @@ def test_a_global_model_and_context_models_that_start_from_it(lookalike: Run, ju
     code, out, _ = lookalike("evaluate", "--model", "sea", "--model", "all", "--context", "sea", "--json")
     rows = {row["model"]: row for row in json.loads(out)["rows"]}
     assert code == 0
-    assert set(rows) == {"sea", "all", "classic"}
+    assert set(rows) == {"sea", "all", "compact"}
 
 
 def test_measuring_by_image_counts_only_what_no_model_met(lookalike: Run, judged: Path) -> None:
@@ -179,7 +179,7 @@ def test_what_cannot_be_started_from(lookalike: Run, judged: Path, network: Path
     assert "'sea' is the model to start from" in err
     code, _, err = lookalike("train", "context", "--name", "x", "--from", "sea", "--encoder", f"onnx:{network}")
     assert code == 2
-    assert "takes features of classic: leave out others" in err
+    assert "takes features of compact: leave out others" in err
     code, _, err = lookalike("train", "context", "--name", "x", "--from", "sea", "--set", "width=7", "--quiet")
     assert code == 2
     assert "width is that of the model to start from" in err

@@ -77,7 +77,7 @@ def test_judgments_from_training_to_evaluation(lookalike: Run, judged: Path, tmp
     )
     trained = json.loads(out)
     assert code == 0
-    assert (trained["learned_from"], trained["examples"], trained["encoders"]) == ("judgments", 120, ["classic"])
+    assert (trained["learned_from"], trained["examples"], trained["encoders"]) == ("judgments", 120, ["compact"])
     assert (trained["measured"]["divisions"], trained["measured"]["tested"]) == (5, 120)
     assert list(trained["measured"]["model"]) == ["votes", "majorities"]
     assert {(entry["member"], entry["epoch"]) for entry in trained["history"]} == {(0, 1), (0, 2), (1, 1), (1, 2)}
@@ -95,7 +95,7 @@ def test_judgments_from_training_to_evaluation(lookalike: Run, judged: Path, tmp
 
     code, out, _ = lookalike("evaluate", "--model", "taste", "--json")
     rows = {row["model"]: row for row in json.loads(out)["rows"]}
-    assert set(rows) == {"taste", "classic"}
+    assert set(rows) == {"taste", "compact"}
     assert rows["taste"]["seen"] == 1.0
 
 

@@ -74,6 +74,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.usefixtures("full_precision")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_file_gives_the_networks_features(name: str, make: Make, tmp_path: Path) -> None:
     family = pytest.importorskip(f"lookalike.encoders.{name.partition(':')[0]}")

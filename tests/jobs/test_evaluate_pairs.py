@@ -136,7 +136,7 @@ def test_a_table_of_pairs_takes_its_images_from_a_folder(pair_folder: Path, tmp_
     with pytest.raises(InputError, match=r"no file is known for the image 'l0': give --images DIR"):
         evaluate_pairs(tmp_path / "w", table)
     found = evaluate_pairs(tmp_path / "w", table, images=pair_folder)
-    assert [row.model for row in found.rows] == ["classic"]  # the default where there is no workspace
+    assert [row.model for row in found.rows] == ["compact"]  # the default where there is no workspace
     assert found.rows[0].accuracy.value > 0.8
     with pytest.raises(InputError, match="did you mean folders"):
         evaluate_pairs(tmp_path / "w", pair_folder, "folder")

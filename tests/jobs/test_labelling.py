@@ -306,7 +306,7 @@ def test_a_committee_is_of_the_encoders_of_the_collection(collection: Collection
     name = f"onnx:{network}"
     Collection.open(collection.workspace.path, name).sync()
     root = str(collection.root)
-    collection.workspace.configure(WorkspaceConfig(root, name, ("classic", name)))
+    collection.workspace.configure(WorkspaceConfig(root, name, ("compact", name)))
     labelling = Labelling(collection.workspace.path, "committee")
     assert len(labelling.questions("ann", 10)) == 10
     assert [part.shape[0] for part in labelling._asker._collection().state.vectors] == [24, 24]

@@ -130,6 +130,7 @@ def test_dropout_is_off_in_use_and_on_in_training(toy: Make) -> None:
     assert torch.equal(network.embeddings(pixels_of()), network.embeddings(pixels_of()))
 
 
+@pytest.mark.usefixtures("full_precision")
 def test_each_network_of_a_list_sees_pictures_as_it_expects_them(toy: Make) -> None:
     first, second = toy(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25)), toy("vit")
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)

@@ -72,13 +72,15 @@ def taught(site: Site) -> Site:
         site.collection.workspace,
         sorted(str(path.relative_to(site.photos)) for path in site.photos.glob("?/*")),
     )
-    features = unit_features(workspace, load_encoder("classic"), {path: site.photos / path for path in paths})
+    features = unit_features(workspace, load_encoder("compact"), {path: site.photos / path for path in paths})
     width = features.vectors.shape[1]
     whole, half = IdentityModel.of(width), SelectedModel.over(IdentityModel.of(width // 2), (0, width // 2), width)
     rng = np.random.default_rng(0)
     asked = np.array([rng.choice(paths, 3, replace=False) for _ in range(120)])
-    answers = Judgments.from_ids(*asked.T.tolist(), rng.integers(1, 4, 120), rng.integers(0, 3, 120))
-    about = {"encoders": ["classic"], "fingerprint": fingerprint(FeatureSet("", ("classic",)))}
+    r, a, b = (features.vectors[features.rows(column)] for column in asked.T.tolist())
+    first = ((r * a).sum(1) > (r * b).sum(1)) ^ (rng.random(120) < 0.2)  # mostly, the nearer one is chosen
+    answers = Judgments.from_ids(*asked.T.tolist(), np.where(first, 3, 1), np.where(first, 1, 3))
+    about = {"encoders": ["compact"], "fingerprint": fingerprint(FeatureSet("", ("compact",)))}
     for name, model in (("whole", whole), ("half", half)):
         save_model(model, workspace.models_folder / name, about)
     for name, kind in (("gate", GateEnsemble), ("vote", VoteEnsemble)):

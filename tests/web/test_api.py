@@ -275,7 +275,7 @@ def test_what_another_process_writes_is_found(
 
 def test_health_and_the_schema(site: Any) -> None:
     health = site.client.get(f"{API}/health").json()
-    assert (health["status"], health["images"], health["encoder"]) == ("ok", 13, "classic")
+    assert (health["status"], health["images"], health["encoder"]) == ("ok", 13, "compact")
     schema = site.client.get(f"{API}/openapi.json").json()
     names = (
         "search",

@@ -13,7 +13,7 @@ IMAGES = ["a/02.jpg", "b/05.jpg", "a/04.jpg"]
 
 def test_vectors_are_those_of_the_collection_and_of_the_files(site: Any) -> None:
     by_path = site.client.post(f"{API}/embed", json={"images": IMAGES}).json()
-    assert (by_path["encoder"], by_path["images"]) == ("classic", IMAGES)
+    assert (by_path["encoder"], by_path["images"]) == ("compact", IMAGES)
     vectors = np.array(by_path["vectors"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     files = [("images", (name, (site.photos / name).read_bytes())) for name in IMAGES]

@@ -48,7 +48,7 @@ def test_stored_images_and_uploads_may_stand_side_by_side(taught: Any) -> None:
 def test_all_say_what_each_says_alone(taught: Any) -> None:
     answer = compare(taught, every=True)
     (encoder, *models) = answer["verdicts"]
-    assert (encoder["by"], encoder["kind"]) == ("classic", "encoder")
+    assert (encoder["by"], encoder["kind"]) == ("compact", "encoder")
     assert [one["by"] for one in models] == ["gate", "half", "vote", "whole"]
     assert {name: answer[name] for name in FOUR} == {name: encoder[name] for name in FOUR}
     for one in models:

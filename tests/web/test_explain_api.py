@@ -34,7 +34,7 @@ def unit(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def by_loop(site: Any, name: str, other: str, apart: Any) -> np.ndarray[Any, Any]:
     """How far the distance of `other` rises as each of 7 x 7 cells of a photograph is covered."""
-    encode, pixels = load_encoder("classic").encode, photo(site, name)
+    encode, pixels = load_encoder("compact").encode, photo(site, name)
     height, width = pixels.shape[:2]
     still = unit(encode([photo(site, other)]))[0]
     base = apart(unit(encode([pixels]))[0], still)
@@ -54,7 +54,7 @@ def test_maps_of_the_encoder_are_a_plain_loop(taught: Any) -> None:
     np.testing.assert_allclose(answer["query_map"], by_loop(taught, "b/05.jpg", "a/02.jpg", apart), atol=1e-5)
     np.testing.assert_allclose(answer["image_map"], by_loop(taught, "a/02.jpg", "b/05.jpg", apart), atol=1e-5)
     (part,) = answer["models"]
-    assert (part["model"], part["weight"], part["share"]) == ("classic", 1, 1)
+    assert (part["model"], part["weight"], part["share"]) == ("compact", 1, 1)
     assert part["distance"] == pytest.approx(answer["distance"])
     body = {"image": "b/05.jpg", "k": 13}
     found = {hit["image"]: hit["distance"] for hit in taught.client.post(f"{API}/search", json=body).json()["results"]}
@@ -64,7 +64,7 @@ def test_maps_of_the_encoder_are_a_plain_loop(taught: Any) -> None:
 def test_maps_of_an_ensemble_hold_its_weights_at_the_query(taught: Any) -> None:
     answer = explain(taught, image="b/05.jpg", found="a/02.jpg", by="gate", maps=True)
     named = open_model(Workspace(taught.collection.workspace.path), "gate")
-    weights = named.model.weights(unit(load_encoder("classic").encode([photo(taught, "b/05.jpg")])))[0]  # type: ignore[union-attr]
+    weights = named.model.weights(unit(load_encoder("compact").encode([photo(taught, "b/05.jpg")])))[0]  # type: ignore[union-attr]
     counted = weights * named.model.calibration_  # type: ignore[union-attr]
 
     def apart(one: Any, other: Any) -> float:

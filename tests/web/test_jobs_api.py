@@ -96,7 +96,7 @@ def test_what_is_not_there_is_404(site: Any, path: str) -> None:
 def test_a_leaderboard_without_models_is_empty(site: Any) -> None:
     found = site.client.get("/api/v1/leaderboard").json()
     assert found == {"measured": None, "out_of_date": False, "models": []}
-    assert site.client.get("/api/v1/jobs/choices").json()["encoders"][0] == "classic"
+    assert site.client.get("/api/v1/jobs/choices").json()["encoders"][0] == "compact"
 
 
 def test_an_admin_starts_and_cancels_and_a_reader_sees(closed: Any) -> None:

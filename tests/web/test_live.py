@@ -54,7 +54,7 @@ def test_it_follows_new_images_removed_images_and_another_encoder(
     collection: Collection, photos: Path, network: Path, make_photo: Callable[..., Path]
 ) -> None:
     live = LiveCollection(collection.workspace.path)
-    assert (len(live), live.encoder) == (24, "classic")
+    assert (len(live), live.encoder) == (24, "compact")
     make_photo(photos / "new.jpg", 99)
     (photos / "a" / "000.jpg").unlink()
     collection.sync()

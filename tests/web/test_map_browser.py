@@ -45,7 +45,7 @@ def test_the_map_is_drawn_from_the_page(page: Any, site: Any, serious: Callable[
     assert serious(page) == []
     page.get_by_role("button", name="Draw the map").click()
     page.locator("#key_list button").first.wait_for(timeout=60_000)
-    assert page.locator("#about").inner_text().startswith("all 13 pictures, by classic")
+    assert page.locator("#about").inner_text().startswith("all 13 pictures, by compact")
     page.wait_for_timeout(500)
     ink = page.evaluate(
         """() => {

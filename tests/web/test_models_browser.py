@@ -34,7 +34,7 @@ def line(model: str, accuracy: float, kind: str, sea: float, town: float) -> dic
 def measured(site: Any) -> None:
     """A leaderboard, and the run of a training."""
     workspace = site.collection.workspace
-    rows = [line("gate", 0.82, "ensemble: gate", 0.8, 0.84), line("classic", 0.7, "encoder", 0.85, 0.6)]
+    rows = [line("gate", 0.82, "ensemble: gate", 0.8, 0.84), line("compact", 0.7, "encoder", 0.85, 0.6)]
     write_json(
         workspace.leaderboard_file,
         {"format": 1, "at": "2026-11-21T10:00:00+00:00", "how": "5 folds by image", "source": None, "judgments": 80,
@@ -55,7 +55,7 @@ def test_what_models_came_to(page: Any, serious: Callable[[Any], list[str]]) -> 
     page.goto("/models")
     rows = page.locator("#board tbody tr")
     rows.first.wait_for()
-    assert [row.locator("th").inner_text() for row in rows.all()] == ["gate", "classic"]
+    assert [row.locator("th").inner_text() for row in rows.all()] == ["gate", "compact"]
     assert "82.0%" in rows.first.inner_text()
     assert "77.0% to 87.0%" in rows.first.inner_text()
     assert "10.0 points, p 0.030" in rows.nth(1).inner_text()

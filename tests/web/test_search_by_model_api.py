@@ -36,7 +36,7 @@ def same(hits: list[dict[str, Any]], expected: Any) -> None:
 
 def test_what_there_is_to_search_by(taught: Any) -> None:
     (encoder, *models) = taught.client.get(f"{API}/models").json()["models"]
-    assert (encoder["name"], encoder["kind"], encoder["searches"]) == ("classic", "encoder", True)
+    assert (encoder["name"], encoder["kind"], encoder["searches"]) == ("compact", "encoder", True)
     found = {one["name"]: (one["kind"], one["form"], one["searches"]) for one in models}
     assert found == {
         "gate": ("ensemble", "gate", True),

@@ -32,7 +32,7 @@ def test_a_model_is_chosen_and_stays_in_the_address(page: Any, taught: Any) -> N
     page.get_by_role("heading", name="The closest images").wait_for()
     choice = page.get_by_label("Search by", exact=True)
     choice.wait_for()
-    assert choice.locator("option").all_inner_texts() == ["classic", "gate", "half", "whole"]
+    assert choice.locator("option").all_inner_texts() == ["compact", "gate", "half", "whole"]
     choice.select_option("half")
     page.wait_for_url("**by=half")
     page.get_by_role("heading", name="The closest images").wait_for()

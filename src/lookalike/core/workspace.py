@@ -20,7 +20,7 @@ from lookalike.core.shared_settings import make_settings, read_settings, write_s
 
 __all__ = ["DEFAULT_ENCODER", "Workspace", "WorkspaceConfig"]
 
-DEFAULT_ENCODER = "classic"
+DEFAULT_ENCODER = "compact"
 """What a new workspace encodes with, unless told otherwise."""
 
 FORMAT = 1

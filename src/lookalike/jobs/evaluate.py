@@ -72,7 +72,7 @@ def workspace_encoders(workspace: Workspace) -> tuple[str, ...]:
     Examples
     --------
     >>> workspace_encoders(Workspace(Path("nowhere")))
-    ('classic',)
+    ('compact',)
     """
     return workspace.config().encoders if workspace.exists() else (DEFAULT_ENCODER,)
 

@@ -111,7 +111,7 @@ def open_matcher(workspace: Workspace, encoder: str | None = None, model: str | 
     Examples
     --------
     >>> open_matcher(Workspace(Path("nowhere"))).name
-    'classic'
+    'compact'
     """
     if model is not None:
         named = open_model(workspace, model)

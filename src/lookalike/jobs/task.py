@@ -104,11 +104,12 @@ def photographs(workspace: Workspace) -> Path:
 
 
 def usable_encoders(workspace: Workspace) -> list[str]:
-    """Return the encoders that a job may use: those of the package, and those that the workspace was used with."""
+    """Return the encoders that a job may use, the workspace's own first: those it was used with, and the package's."""
+    own = workspace.config().encoder
     found = set(workspace.config().encoders) | set(BUNDLED)
     for card in list_models(workspace.path).values():
         found.update(str(name) for name in card["about"].get("encoders") or ())
-    return sorted(found)
+    return [own, *sorted(found - {own})]
 
 
 def check_encoders(workspace: Workspace, names: Iterable[str | None]) -> None:
