@@ -145,12 +145,14 @@ def scenes(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[str]
 
 
 def matching(shared: Path, cache: Path, names: Mapping[str, str]) -> Iterator[str]:
-    """Edited copies among all photographs, as in `matching.py`."""
+    """Edited copies among all photographs: those of `matching.py`, which has measured the teachers on them."""
     photos = linked(cache / "matching" / "gallery", photographs(shared))
     place = cache / "matching" / "workspace"
+    names = {label: name for label, name in names.items() if label not in TEACHERS}
     bench = edit_bench(place, photos, encoders=[*names.values()], queries=QUERIES, seed=SEED, on_progress=tell)
     labels = {load_encoder(name).name: label for label, name in names.items()}
     yield from [f"## {bench.queries:,} edited copies among {bench.gallery:,} photographs", ""]
+    yield from ["The same copies as in [matching](matching.md), which has the teachers.", ""]
     yield "| features | recall@1, middle | behind the best | weak | strong |"
     yield "|---|---|---|---:|---:|"
     for row in bench.rows:

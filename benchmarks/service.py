@@ -74,7 +74,7 @@ def collection(cache: Path, images: int) -> Path:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "photos").mkdir(parents=True)
-    encoder = load_encoder("classic")
+    encoder = load_encoder("compact")
     column = vector_column(encoder.name, encoder.spec.fingerprint)
     workspace = Workspace(folder / ".lookalike")
     table = ImageTable.create(workspace.collection_uri)
