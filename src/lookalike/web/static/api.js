@@ -99,6 +99,9 @@ export const questions = (annotator, count, candidates) =>
 
 export const progress = (annotator) => answer(`/label/progress?${new URLSearchParams({ annotator })}`);
 
+/** How often encoders and models agree with an annotator, and with everyone. */
+export const accuracy = (annotator) => answer(`/label/accuracy?${new URLSearchParams({ annotator })}`);
+
 export const leaderboard = () => answer("/leaderboard");
 
 /** The newest runs; with `before`, those older than the run of that id. */
