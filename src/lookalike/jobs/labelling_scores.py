@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,11 +145,12 @@ class Scores:
         asked = asked.take(np.all([there[column] for column in columns], axis=0))
         if not len(asked):
             return {}
+        both: tuple[NDArray[Any], NDArray[Any]]
         if named is None:
-            a, b = triplet_distances(features.vectors, *judged_rows(asked, features))
+            both = triplet_distances(features.vectors, *judged_rows(asked, features))
         else:
-            a, b = named.model.distances(asked, features)
-        return dict(zip(_questions(asked), np.subtract(b, a, dtype=np.float64).tolist(), strict=True))
+            both = named.model.distances(asked, features)
+        return dict(zip(_questions(asked), np.subtract(both[1], both[0], dtype=np.float64).tolist(), strict=True))
 
 
 def _questions(judgments: Judgments) -> list[Question]:

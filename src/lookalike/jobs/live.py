@@ -27,6 +27,7 @@ from lookalike.jobs.compare import Comparison
 from lookalike.jobs.labelling_pictures import Pictures, large_picture
 from lookalike.jobs.live_compare import Question, Verdict
 from lookalike.jobs.live_models import Choice, LiveModels, NotReadyError
+from lookalike.jobs.live_sheets import Sheet, Sheets, drawn
 from lookalike.jobs.live_view import Cut, NotHeldError, Picture, Upload, View, smallest_side
 from lookalike.jobs.search import Wanted
 from lookalike.jobs.weighed import Explained, asked_by, explained, fused_hits
@@ -103,7 +104,7 @@ class LiveCollection:
     def __init__(self, workspace: Path, on_progress: OnProgress = silent) -> None:
         self._workspace = Workspace(workspace)
         self._view = _open(self._workspace, None, on_progress)
-        self._pictures = Pictures()
+        self._pictures, self._sheets = Pictures(), Sheets()
         self._models = LiveModels(self._workspace, [self._view.encoder])
         self._lock = threading.Lock()
         self._looked = time.monotonic()
@@ -319,6 +320,16 @@ class LiveCollection:
     def thumbnail(self, image: str) -> bytes | None:
         """Return the stored thumbnail (JPEG) of an image, or None where the collection does not hold it."""
         return self._current().thumbnail(image)
+
+    def sheet(self, images: list[str], side: int) -> Sheet:
+        """Return the middle squares of the thumbnails of some images as one JPEG; see `live_sheets.drawn`."""
+        view = self._current()
+
+        def make() -> Sheet:
+            view.lists.append(images)
+            return drawn([view.thumbnail(image) for image in images], side)
+
+        return self._sheets.get(view.table.version, images, side, make)
 
     def picture(self, image: str) -> bytes | None:
         """Return a JPEG of an image, large enough to look at, or None where the collection does not hold it."""
