@@ -166,3 +166,19 @@ def s3(s3_server: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("LOOKALIKE_DATA", str(tmp_path / "this-machine"))
     return f"s3://{s3_server.bucket()}"
+
+
+def until(ready: Callable[[], bool], seconds: float = 4.0) -> bool:
+    """Ask again and again, until it is so or the time is over."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., bool]:
+    """Return `until`."""
+    return until

@@ -301,6 +301,10 @@ def check_what_was_seen_is_remembered(make: Make, judgments: Judgments, features
         [getattr(side, name) for side in (half, rest) for name in ("reference", "candidate_a", "candidate_b")]
     )
     assert len(fitted.seen_) == len(used)
+    asked = fitted.was_asked(judgments)
+    assert asked[:20].all()
+    assert asked[20:40].all()  # its models were told
+    assert not asked[40:].all()
 
 
 @check

@@ -10,6 +10,7 @@ import pytest
 
 from lookalike.core.errors import InputError, UnknownNameError, WorkspaceError
 from lookalike.core.files import write_json
+from lookalike.core.progress import Progress
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.collection import Collection
 from lookalike.jobs.evaluate import chosen_judgments
@@ -43,6 +44,18 @@ def test_groups_stand_apart_and_the_seed_decides() -> None:
     group = np.arange(60) // 20
     assert (group[distance.argmin(axis=1)] == group).all()
     assert (places(rows, seed=3) == spots).all()
+
+
+def test_laying_out_says_how_far_it_is_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[Progress] = []
+    places(np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32), 0, told.append)
+    assert {(one.stage, one.total) for one in told} == {("laying out", 1000)}
+    done = [one.done for one in told]
+    assert done == sorted(done)
+    assert done[0] == 0
+    assert done[-1] >= 250
+    assert len(done) > 5
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

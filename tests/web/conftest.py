@@ -3,7 +3,6 @@
 import importlib.util
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,19 +172,3 @@ def serious() -> Callable[[Any], list[str]]:
         ]
 
     return check
-
-
-def until(ready: Callable[[], bool], seconds: float = 4.0) -> bool:
-    """Ask again and again, until it is so or the time is over."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., bool]:
-    """Return `until`."""
-    return until

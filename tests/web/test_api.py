@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lookalike.web import bodies
 
@@ -300,3 +301,40 @@ def test_health_and_the_schema(site: Any) -> None:
     for page in ("/docs", "/redoc", f"{API}/nothing"):
         refused(site.client.get(page), 404)
     refused(site.client.get(f"{API}/search"), 405)
+
+
+def test_a_sheet_holds_the_middle_of_each_thumbnail_and_says_what_is_absent(site: Any) -> None:
+    images = [f"{'ab'[number % 2]}/{number:02}.jpg" for number in range(9)]
+    response = site.client.post("/api/v1/sheet", json={"images": [*images, "a/99.jpg"], "side": 32})
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+    assert response.headers["x-absent"] == "9"
+    whole = Image.open(io.BytesIO(response.content))
+    assert whole.size == (8 * 32, 2 * 32)
+    for number, image in enumerate(images):
+        stored = Image.open(io.BytesIO(site.client.get(f"/api/v1/thumbnails/{image}").content)).convert("RGB")
+        cell = ImageOps.fit(stored, (32, 32))
+        left, top = number % 8 * 32, number // 8 * 32
+        found = np.asarray(whole.crop((left, top, left + 32, top + 32)), float)
+        assert np.abs(found - np.asarray(cell, float)).mean() < 12, image
+    again = site.client.post("/api/v1/sheet", json={"images": images[:1]})
+    assert Image.open(io.BytesIO(again.content)).size == (96, 96)
+    assert "x-absent" not in again.headers
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"images": []},
+        {"images": ["a/00.jpg"] * 65},
+        {"images": ["a/00.jpg"], "side": 8},
+        {"images": ["a/00.jpg"], "side": 4000},
+        {"images": ["a/00.jpg"], "side": "large"},
+        {"images": [""]},
+        {"images": ["a/00.jpg"], "path": "/etc/passwd"},
+    ],
+)
+def test_a_sheet_has_limits(site: Any, body: dict[str, Any]) -> None:
+    response = site.client.post("/api/v1/sheet", json=body)
+    assert response.status_code == 422
+    assert set(response.json()) == {"error"}

@@ -1,6 +1,7 @@
 """The routes of labelling, over a socket."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -75,6 +76,47 @@ def test_rankings_and_skips(site: Any) -> None:
     assert (progress["answers"], progress["judgments"], progress["skipped"]) == (1, 3, 1)
     message = refused(send(site, "rob", ranking | {"id": uuid.uuid4().hex, "grades": [3, 1, 1]}), 422)
     assert "never go down" in message
+
+
+def test_live_accuracy_comes_with_the_answers(taught: Any, eventually: Callable[..., bool]) -> None:
+    def found() -> dict[str, Any]:
+        response = taught.client.get(f"{API}/accuracy", params={"annotator": "uma"})
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    send(taught, "uma", *map(judgment, ask(taught, "uma", 6)))
+    assert eventually(lambda: found()["up_to_date"], 30)
+    first = found()
+    assert (first["annotator"], first["own"]) == ("uma", 6)
+    assert first["everyone"] >= 6
+    by_name = {one["name"]: one for one in first["models"]}
+    assert {name: one["kind"] for name, one in by_name.items()} == {
+        "classic": "encoder",
+        "whole": "model",
+        "half": "model",
+        "gate": "ensemble",
+        "vote": "ensemble",
+    }
+    assert by_name["classic"]["own"] == by_name["whole"]["own"]  # the same distances
+    assert by_name["classic"]["own"]["n"] == 6
+    assert 0 <= by_name["gate"]["own"]["share"] <= 1
+    assert (by_name["gate"]["told"] + by_name["gate"]["everyone"]["n"], by_name["gate"]["unknown"]) == (
+        first["everyone"],
+        0,
+    )
+    send(taught, "uma", *map(judgment, ask(taught, "uma", 2)))
+    assert not found()["up_to_date"]
+    assert eventually(lambda: found()["up_to_date"] and found()["own"] == 8, 30)
+
+
+def test_live_accuracy_is_refused_as_the_rest_is(site: Any, closed: Any) -> None:
+    for given in ({}, {"annotator": " "}, {"annotator": "a" * 81}):
+        assert "annotator" in refused(site.client.get(f"{API}/accuracy", params=given), 422)
+    for who, status in ((None, 401), ("reader", 403), ("annotator", 200), ("admin", 200)):
+        assert closed.ask("GET", f"{API}/accuracy?annotator=annotator", who).status_code == status
+    assert closed.ask("GET", f"{API}/accuracy?annotator=somebody", "annotator").status_code == 403
+    answers = site.client.get("/api/v1/openapi.json").json()["paths"][f"{API}/accuracy"]["get"]["responses"]
+    assert set(answers) == {"200", "403", "422", "503"}
 
 
 def test_the_export_is_csv(site: Any, tmp_path: Any) -> None:

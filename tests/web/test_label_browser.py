@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lookalike.jobs import labelling_accuracy
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
 
@@ -209,9 +210,51 @@ def test_keys_of_one_letter_can_be_switched_off(page: Any, site: Any) -> None:
     assert len(stored(site, "ned")) == 1
 
 
+def test_how_often_models_agree_shows_while_one_answers(
+    page: Any, taught: Any, serious: Callable[[Any], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling_accuracy, "SHARE", float("inf"))  # however slow the machine is
+    page.set_viewport_size({"width": 1400, "height": 900})
+    begin(page, "ada")
+    for number in range(12):
+        press(page, "ab"[number % 2])
+    panel = page.locator("#agreement")
+    panel.wait_for()
+    until(page, lambda: "%" in page.locator("#agreement_rows").inner_text())  # of few answers, it says how many
+    assert page.evaluate("agreement.open")  # there is room beside the question
+    rows = page.locator("#agreement_rows tr")
+    assert {row.split()[0] for row in rows.all_inner_texts()} == {"classic", "whole", "half", "gate", "vote"}
+    assert serious(page) == []
+    page.keyboard.press("m")
+    assert not page.evaluate("agreement.open")
+    assert "classic" in page.locator("#agreement_short").inner_text()
+    page.locator("#agreement summary").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("agreement.open")
+    before = shown(page)
+    press(page, "a")  # the questions go on beside it
+    assert shown(page) != before
+    page.keyboard.press("Escape")
+    assert not page.evaluate("agreement.open")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_text("Agree with you", exact=True).click()
+    page.locator(".agreement_body").wait_for()
+    box, summary = page.locator(".agreement_body").bounding_box(), page.locator("#agreement summary").bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+    assert box["y"] + box["height"] <= summary["y"] <= 844 - summary["height"]
+    assert serious(page) == []
+    page.reload()  # on a phone it begins closed
+    ready(page)
+    panel.wait_for()
+    assert not page.evaluate("agreement.open")
+
+
 @pytest.mark.parametrize("candidates", [2, 3])
 def test_the_question_fits_any_window(page: Any, candidates: int) -> None:
     begin(page, "zoe", candidates)
+    page.keyboard.press("a" if candidates == 2 else "s")
+    page.evaluate("agreement.hidden = false")  # where there are answers
+    saved(page)
     page.context.set_offline(True)
     page.keyboard.press("s")
     page.get_by_text("1 not sent yet").wait_for()  # the longest that it says
@@ -219,10 +262,11 @@ def test_the_question_fits_any_window(page: Any, candidates: int) -> None:
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(50)
         boxes = page.evaluate(
-            "[...document.querySelectorAll('.frame img, .candidate:not([hidden]), .tools button, #help, #saved')]"
+            "[...document.querySelectorAll("
+            "'.frame img, .candidate:not([hidden]), .tools button, #help, #saved, #agreement')]"
             ".map((each) => each.getBoundingClientRect().toJSON())"
         )
-        assert len(boxes) == 2 * candidates + 5
+        assert len(boxes) == 2 * candidates + 6
         for box in boxes:
             assert 0 <= box["left"] < box["right"] <= width + 0.5, (width, box)
             assert 0 <= box["top"] < box["bottom"] <= height + 0.5, (width, box)

@@ -60,20 +60,26 @@ class Annotator(threading.Thread):
                 left = left[len(batch) :]
 
 
-def start(workspace: Path, port: int) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "lookalike", "label", "--no-browser", "--json", "--port", str(port)]
+COMMANDS = {1: ["label", "--no-browser"], 2: ["serve", "--workers", "2"]}
+
+
+def start(workspace: Path, port: int, workers: int) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "lookalike", *COMMANDS[workers], "--json", "--port", str(port)]
     process = subprocess.Popen([*command, "--workspace", str(workspace)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["url"].removesuffix("/label")
 
 
-def test_every_acknowledged_answer_is_there_exactly_once(tmp_path: Path, make_photo: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("workers", COMMANDS)
+def test_every_acknowledged_answer_is_there_exactly_once(
+    tmp_path: Path, make_photo: Callable[..., Path], workers: int
+) -> None:
     for number in range(12):
         make_photo(tmp_path / "photos" / f"{number:02}.jpg", number)
     Collection.create(tmp_path / ".lookalike", tmp_path / "photos").sync()
     store = JudgmentStore(tmp_path / ".lookalike" / "judgments.sqlite")
     images = [f"{number:02}.jpg" for number in range(12)]
-    server, url = start(tmp_path / ".lookalike", 0)
+    server, url = start(tmp_path / ".lookalike", 0, workers)
     try:
         acknowledged: set[str] = set()
         people = [Annotator(number, url, images, acknowledged) for number in range(ANNOTATORS)]
@@ -82,11 +88,11 @@ def test_every_acknowledged_answer_is_there_exactly_once(tmp_path: Path, make_ph
         for kill in range(1, KILLS + 1):
             while len(acknowledged) < ANNOTATORS * ANSWERS * kill / (KILLS + 1):
                 time.sleep(0.005)
-            server.send_signal(signal.SIGKILL)
+            server.send_signal(signal.SIGKILL)  # its workers end with it, and leave the port
             server.communicate()
             known = acknowledged.copy()
             assert known <= keys(store)
-            server, _ = start(tmp_path / ".lookalike", int(url.rpartition(":")[2]))
+            server, _ = start(tmp_path / ".lookalike", int(url.rpartition(":")[2]), workers)
         for person in people:
             person.join(900)
     finally:

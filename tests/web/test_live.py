@@ -10,15 +10,14 @@ import pytest
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.workspace import WorkspaceConfig
 from lookalike.embedding.collection import Collection
-from lookalike.jobs import live as module
-from lookalike.jobs import live_view
-from lookalike.jobs.live import LiveCollection
+from lookalike.jobs import live_newest, live_view
+from lookalike.jobs.live import LiveCollection, NotHeldError, Upload
 from lookalike.search.store import ImageTable
 
 
 @pytest.fixture
 def collection(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
-    monkeypatch.setattr(module, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(live_newest, "CHECK_SECONDS", 0.0)
     collection = Collection.create(photos.parent / ".lookalike", photos)
     collection.sync()
     return collection
@@ -47,7 +46,7 @@ def test_few_thumbnails_are_kept(collection: Collection, monkeypatch: pytest.Mon
     live = LiveCollection(collection.workspace.path)
     images, _ = live.images("", 24)
     assert all(live.thumbnail(image) for image in images)
-    assert len(live._view.kept) <= 5
+    assert len(live._newest.last.kept) <= 5
 
 
 def test_it_follows_new_images_removed_images_and_another_encoder(
@@ -60,7 +59,7 @@ def test_it_follows_new_images_removed_images_and_another_encoder(
     collection.sync()
     assert live.images("c/023.jpg", 5) == (["new.jpg"], 24)
     assert live.thumbnail("a/000.jpg") is None
-    with pytest.raises(module.NotHeldError, match=r"holds no image a/000\.jpg"):
+    with pytest.raises(NotHeldError, match=r"holds no image a/000\.jpg"):
         live.search(["a/000.jpg"], k=3)
     name = f"onnx:{network}"
     Collection.open(collection.workspace.path, name).sync()
@@ -86,18 +85,18 @@ def test_a_slow_new_version_keeps_nobody_waiting(
     import threading
 
     live = LiveCollection(collection.workspace.path)
-    built, opened = threading.Event(), module._open
+    built, opened = threading.Event(), live_newest._open
 
     def slow(*given: object) -> object:
         built.wait(10)
         return opened(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_open", slow)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(live_newest, "_open", slow)
+    monkeypatch.setattr(live_newest, "PATIENCE_SECONDS", 0.05)
     make_photo(photos / "new.jpg", 99)
     collection.sync()
     assert len(live) == 24
-    looking = live._looking
+    looking = live._newest._looking
     assert looking is not None
     built.set()
     looking.join(10)
@@ -110,7 +109,7 @@ def test_a_workspace_without_images_can_be_served_and_says_what_is_missing(tmp_p
     live = LiveCollection(Collection.create(tmp_path / "empty", tmp_path).workspace.path)
     assert (len(live), live.images("", 10)) == (0, ([], 0))
     with pytest.raises(InputError, match="has no images yet"):
-        live.search([module.Upload("red.png", _png())], k=3)
+        live.search([Upload("red.png", _png())], k=3)
 
 
 def _png() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,6 +123,30 @@ def test_pictures_are_ticked_in_the_list_and_by_their_colour(page: Any, site: An
     name(page, "left")
     contexts = read_contexts(site.collection.workspace)
     assert {image for image, one in contexts.items() if one == "left"} == {f"a/{n:02}.jpg" for n in range(0, 12, 2)}
+
+
+@pytest.mark.usefixtures("drawn")
+def test_pictures_come_many_at_once_and_a_ticked_box_keeps_the_focus(page: Any) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/api/v1")[2]))
+    with page.expect_response("**/api/v1/sheet") as sheet:
+        shown(page)
+    assert sheet.value.status == 200
+    page.get_by_text("Pictures in view").click()  # those for which the map has no room, too
+    inked = """[...document.querySelectorAll("#ticks canvas")].filter((canvas) =>
+      canvas.getContext("2d").getImageData(48, 48, 1, 1).data[3] > 0).length"""
+    deadline = time.monotonic() + 15
+    while page.evaluate(inked) < 13 and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert page.evaluate(inked) == 13
+    assert not [one for one in asked if one.startswith("/thumbnails")]
+    assert len([one for one in asked if one == "/sheet"]) <= 3
+    first = page.locator("#ticks input").first
+    first.focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(500)
+    assert first.is_checked()
+    assert first.evaluate("(box) => box === document.activeElement")
 
 
 @pytest.mark.usefixtures("drawn")

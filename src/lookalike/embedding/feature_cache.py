@@ -23,9 +23,10 @@ from lookalike.embedding.encoder import Encoder
 from lookalike.embedding.feature_files import FeatureFiles
 from lookalike.embedding.features import file_stamp
 from lookalike.embedding.lens import Lens
+from lookalike.encoders.spec import EncoderSpec
 from lookalike.images.folder import Rejected
 
-__all__ = ["cached_features", "unit_features"]
+__all__ = ["cached_features", "known_features", "unit_features"]
 
 CHUNK_IMAGES = 2048
 CHUNK_SECONDS = 30.0
@@ -71,7 +72,7 @@ def cached_features(
     StorageError
         The workspace cannot be written.
     """
-    files = FeatureFiles(_folder(workspace, encoder, lens), encoder.dim)
+    files = FeatureFiles(_folder(workspace, encoder.spec, lens), encoder.dim)
     ids, paths = list(images), _absolute(images.values())
     stamps = np.array([file_stamp(path) for path in paths], np.int64).reshape(-1, 2)
     held = files.read()
@@ -106,6 +107,33 @@ def unit_features(
     for start in range(0, len(raw), ROWS_AT_ONCE):
         vectors[start : start + ROWS_AT_ONCE] = unit_rows(raw.vectors[start : start + ROWS_AT_ONCE])
     return Features(raw.ids, vectors)
+
+
+def known_features(workspace: Workspace, encoder: EncoderSpec, images: Mapping[str, Path]) -> Features:
+    """Return the features of those image files that have been encoded as they are now; encode nothing.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    encoder : EncoderSpec
+        The card of one; it need not be loaded.
+    images : mapping of id to Path
+
+    Returns
+    -------
+    Features
+        Not normalised; the others are left out.
+
+    Examples
+    --------
+    >>> from lookalike.embedding.encoder import load_encoder
+    >>> len(known_features(Workspace(Path("nowhere")), load_encoder("classic").spec, {"a.jpg": Path("a.jpg")}))
+    0
+    """
+    ids, paths = np.array(list(images), np.str_), _absolute(images.values())
+    held = FeatureFiles(_folder(workspace, encoder, None), encoder.dim).read()
+    rows = held.rows(paths, np.array([file_stamp(path) for path in paths], np.int64).reshape(-1, 2))
+    return Features(ids[rows >= 0], held.take(rows[rows >= 0]))
 
 
 @dataclass(slots=True)
@@ -182,11 +210,11 @@ def _encode(encoder: Encoder, lens: Lens | None, paths: Sequence[str]) -> dict[s
     return found
 
 
-def _folder(workspace: Workspace, encoder: Encoder, lens: Lens | None) -> Path:
+def _folder(workspace: Workspace, encoder: EncoderSpec, lens: Lens | None) -> Path:
     """Name the folder of an encoder's features for people, and make it unique by the fingerprint and the lens."""
     last = re.split(r"[/\\]", encoder.name.lower().partition("@")[0])[-1]
     slug = re.sub(r"[^a-z0-9]+", "_", last).strip("_")[:60].strip("_")
-    digest = hashlib.sha256(encoder.spec.fingerprint.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:16]
     return workspace.path / "features" / f"{slug}_{digest}{f'_{lens.name}' if lens else ''}"
 
 

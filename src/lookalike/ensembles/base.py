@@ -19,7 +19,7 @@ from lookalike.ensembles.threads import one_thread_each
 from lookalike.judgments.table import Judgments
 from lookalike.metrics.calibration import logistic
 from lookalike.similarity.estimator import Estimator
-from lookalike.similarity.model import Arrays, SimilarityModel, check_finite, id_hashes
+from lookalike.similarity.model import Arrays, SimilarityModel, check_finite, id_hashes, question_hashes
 
 __all__ = ["ENSEMBLES", "Ensemble"]
 
@@ -45,6 +45,8 @@ class Ensemble(Estimator):
         Length of one feature: what every model takes.
     seen_ : uint64 (m,)
         Hashes of the ids of all images that it or a model was fitted on, sorted.
+    asked_ : uint64 (m,)
+        Hashes of the questions that it or a model was fitted on, sorted.
     """
 
     models_: tuple[SimilarityModel, ...]
@@ -52,6 +54,7 @@ class Ensemble(Estimator):
     temperature_: float
     n_features_in_: int
     seen_: NDArray[np.uint64]
+    asked_: NDArray[np.uint64]
 
     def __init__(self, models: Sequence[SimilarityModel]) -> None:
         self.models = models
@@ -105,6 +108,7 @@ class Ensemble(Estimator):
         images = np.concatenate([judgments.reference, judgments.candidate_a, judgments.candidate_b])
         seen = [id_hashes(judgments.ids[np.unique(images)].tolist()), *(model.seen_ for model in models)]
         self.seen_ = np.unique(np.concatenate(seen))
+        self.asked_ = np.unique(np.concatenate([question_hashes(judgments), *(model.asked_ for model in models)]))
         return self
 
     def distances(
@@ -171,6 +175,11 @@ class Ensemble(Estimator):
         self._need_fit()
         return np.isin(id_hashes(np.asarray(ids, np.str_).tolist()), self.seen_)
 
+    def was_asked(self, judgments: Judgments) -> NDArray[np.bool_]:
+        """Return which questions it or one of its models was fitted on, whoever answered them, bool (n,)."""
+        self._need_fit()
+        return np.isin(question_hashes(judgments), self.asked_)
+
     def card_parameters(self) -> dict[str, Any]:
         """Return the parameters, except the models, as JSON values; `of_card` takes them back."""
         return {name: _plain(value) for name, value in self.get_params().items() if name != "models"}
@@ -185,14 +194,17 @@ class Ensemble(Estimator):
     def arrays(self) -> Arrays:
         """Return all that was fitted, by name, except the models."""
         self._need_fit()
-        shared = {"calibration": self.calibration_, "temperature": np.array([self.temperature_]), "seen": self.seen_}
-        return {**shared, **self._arrays()}
+        shared = {"calibration": self.calibration_, "temperature": np.array([self.temperature_])}
+        return {**shared, "seen": self.seen_, "asked": self.asked_, **self._arrays()}
 
     def restore(self, models: Sequence[SimilarityModel], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take back fitted models and what `arrays` returned."""
         self.models_ = as_members(models)
         self.n_features_in_ = self.models_[0].n_features_in_
         self.calibration_, self.seen_ = arrays["calibration"], arrays["seen"]
+        # One that was saved by an older version remembers the questions of its models alone.
+        own = [arrays["asked"]] if "asked" in arrays else [model.asked_ for model in self.models_]
+        self.asked_ = np.unique(np.concatenate(own))
         self.temperature_ = float(arrays["temperature"][0])
         if self.calibration_.shape != (len(models),):
             raise InputError(f"{len(models)} models do not fit a calibration of shape {self.calibration_.shape}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lookalike.core.errors import InputError
 from lookalike.core.workspace import Workspace
+from lookalike.jobs.labelling_accuracy import LiveAccuracy, Standings
 from lookalike.jobs.labelling_acts import Act, Skipped, keys_of
 from lookalike.jobs.labelling_handed import Handed
 from lookalike.jobs.labelling_pictures import Pictures, large_picture
@@ -79,6 +80,7 @@ class Labelling:
         held = Workspace(workspace)
         self._store = JudgmentStore(held.judgments_file)
         self._asker = Asker(held, self._store, strategy, seed, Handed(handed))
+        self._accuracy = LiveAccuracy(held, self._store)
         self._pictures = Pictures()
         # One lock for asking, which computes, and one for writing, so that threads queue here and not in SQLite.
         self._asking, self._writing = threading.Lock(), threading.Lock()
@@ -154,6 +156,11 @@ class Labelling:
         """Say how far an annotator has come."""
         _check(annotator)
         return standing(self._store, annotator)
+
+    def accuracy(self, annotator: str) -> Standings:
+        """Say how often encoders and models agree with an annotator, and with everyone; see `LiveAccuracy`."""
+        _check(annotator)
+        return self._accuracy.of(annotator)
 
     def csv(self, annotator: str | None = None) -> bytes:
         """Return the judgments given here, by everyone or one annotator, as `lookalike judgments export` writes them.

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lookalike.core.errors import LookalikeError, StorageError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Vectors
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.collection import Collection, Hit
-from lookalike.embedding.encoder import load_encoder
-from lookalike.embedding.feature_sets import encode_set
-from lookalike.embedding.fused_collection import FusedVectors
-from lookalike.embedding.image_filter import ImageFilter
+from lookalike.embedding.collection import Hit
 from lookalike.images.crop import Box
-from lookalike.jobs.codes import check_codes, coded_hits
 from lookalike.jobs.compare import Comparison
 from lookalike.jobs.labelling_pictures import Pictures, large_picture
 from lookalike.jobs.live_compare import Question, Verdict
 from lookalike.jobs.live_models import Choice, LiveModels, NotReadyError
-from lookalike.jobs.live_view import Cut, NotHeldError, Picture, Upload, View, smallest_side
+from lookalike.jobs.live_newest import Newest
+from lookalike.jobs.live_search import FoundBy, asked_vector, explained_by, found_by
+from lookalike.jobs.live_sheets import Sheet, Sheets, drawn
+from lookalike.jobs.live_view import Cut, NotHeldError, Picture, Upload
 from lookalike.jobs.search import Wanted
-from lookalike.jobs.weighed import Explained, asked_by, explained, fused_hits
-from lookalike.jobs.why import Seen, Why, encoder_source, temperature_here, why
-from lookalike.search.references import AGAINST, combine_references
-from lookalike.search.store import ImageTable, vector_column
-from lookalike.similarity.quantizer import QuantizerModel
+from lookalike.jobs.why import Why
 
 __all__ = [
     "Box",
@@ -49,22 +38,6 @@ __all__ = [
     "Verdict",
     "Why",
 ]
-
-CHECK_SECONDS = 0.5
-"""How long an answer may be given without looking whether the table has changed."""
-
-PATIENCE_SECONDS = 1.0
-"""How long a question waits for the changed table; after that it is answered from the one before."""
-
-log = logging.getLogger("lookalike")
-
-
-@dataclass(frozen=True, slots=True)
-class FoundBy:
-    """What a model or an ensemble found, and why, where that was asked."""
-
-    hits: list[Hit]
-    why: Explained | None = None
 
 
 class LiveCollection:
@@ -91,6 +64,7 @@ class LiveCollection:
     --------
     >>> import tempfile
     >>> from PIL import Image
+    >>> from lookalike.embedding.collection import Collection
     >>> photos = Path(tempfile.mkdtemp())
     >>> for name, colour in {"red": (200, 0, 0), "rose": (210, 30, 30), "sea": (0, 60, 200)}.items():
     ...     Image.new("RGB", (64, 64), colour).save(photos / f"{name}.png")
@@ -102,16 +76,12 @@ class LiveCollection:
 
     def __init__(self, workspace: Path, on_progress: OnProgress = silent) -> None:
         self._workspace = Workspace(workspace)
-        self._view = _open(self._workspace, None, on_progress)
-        self._pictures = Pictures()
-        self._models = LiveModels(self._workspace, [self._view.encoder])
-        self._lock = threading.Lock()
-        self._looked = time.monotonic()
-        self._looking: threading.Thread | None = None
-        self._trouble = ""
+        self._newest = Newest(self._workspace, on_progress)
+        self._pictures, self._sheets = Pictures(), Sheets()
+        self._models = LiveModels(self._workspace, [self._newest.last.encoder])
 
     def __len__(self) -> int:
-        return len(self._current().paths)
+        return len(self._newest.view().paths)
 
     @property
     def workspace(self) -> Workspace:
@@ -121,21 +91,21 @@ class LiveCollection:
     @property
     def version(self) -> int:
         """Of the table that is served."""
-        return self._current().table.version
+        return self._newest.view().table.version
 
     def holds(self, image: str) -> bool:
         """Whether the collection holds an image of that path."""
-        return self._current().holds(image)
+        return self._newest.view().holds(image)
 
     @property
     def encoder(self) -> str:
         """Name of the encoder whose vectors are searched."""
-        return self._view.encoder.name
+        return self._newest.last.encoder.name
 
     @property
     def lanes(self) -> int:
         """How many pictures are worth encoding at once."""
-        return self._view.encoder.lanes
+        return self._newest.last.encoder.lanes
 
     def search(
         self,
@@ -167,12 +137,8 @@ class LiveCollection:
             Nothing is liked, the pictures cancel each other out, the filter is not understood, `k` is below 1, `offset`
             below 0, or the collection has no images.
         """
-        view = self._current()
-        vectors = np.stack([view.vector(one) for one in (*like, *unlike)])
-        if len(vectors) > 1:
-            ones = np.ones((len(vectors), 1))
-            vectors = combine_references([vectors], ones, len(like), AGAINST)[0][0]
-        return view.listed(view.collection.nearest(vectors, k, where, offset)[0])
+        view = self._newest.view()
+        return view.listed(view.collection.nearest(asked_vector(view, like, unlike), k, where, offset)[0])
 
     def search_each(
         self, pictures: Iterable[Upload | str], k: int = 10, where: str | None = None, offset: int = 0
@@ -181,7 +147,7 @@ class LiveCollection:
 
         Raises as `search`.
         """
-        view = self._current()
+        view = self._newest.view()
         return view.collection.nearest(np.stack([view.vector(one) for one in pictures]), k, where, offset)
 
     def embed(self, pictures: Iterable[Upload | str]) -> Vectors:
@@ -193,7 +159,7 @@ class LiveCollection:
         ------
         NotHeldError, ImageDecodeError
         """
-        view = self._current()
+        view = self._newest.view()
         return np.stack([view.vector(one) for one in pictures])
 
     def models(self) -> list[Choice]:
@@ -222,23 +188,7 @@ class LiveCollection:
         NotHeldError, ImageDecodeError, InputError, StorageError
             As `search`; or it cannot search, or not by several pictures.
         """
-        wanted, view, model = wanted or Wanted(), self._current(), self._models.open(by)
-        held = self._models.ready(model, view.table.version)
-        fitting = view.fitting(wanted.where)
-        features = np.concatenate([view.features(model.encoders, one) for one in (*like, *unlike)])
-        try:
-            if not isinstance(held, FusedVectors):
-                check_codes(by, len(features), wanted.explain)
-                hits = coded_hits(held, model.named, features, wanted.k, wanted.offset, fitting)[0]
-                return FoundBy(view.listed(view.present(hits)))
-            asked = asked_by(model.source, features, [(np.arange(len(features)), len(like))], wanted.against)
-            hits = fused_hits(held, model.source, asked, wanted.k, wanted.offset, fitting)[0]
-            hits = view.listed(view.present(hits))
-            why = explained(held, model.source, asked[0], [hit.image for hit in hits]) if wanted.explain else None
-        except StorageError:
-            self._models.forget(by)
-            raise
-        return FoundBy(hits, why)
+        return found_by(self._newest.view(), self._models, by, like, unlike, wanted or Wanted())
 
     def explain(
         self,
@@ -269,18 +219,7 @@ class LiveCollection:
         NotHeldError, UnknownNameError, ImageDecodeError, InputError
             As `search_by`.
         """
-        view = self._current()
-        encoders, source = [view.encoder], encoder_source(view.encoder)
-        temperature: float | None = view.encoder.spec.temperature
-        if by is not None:
-            model = self._models.open(by)
-            check_codes(by, 1, isinstance(model.named.model, QuantizerModel))
-            encoders, source, temperature = model.encoders, model.source, temperature_here(model.named)
-        side = smallest_side(encoders)
-        pictures = [view.decoded(one, side) for one in (*like, *unlike, image)]
-        other = None if than is None else view.decoded(than, side)
-        seen = Seen(pictures[: len(like)], pictures[len(like) : -1], pictures[-1], other)
-        return why(source, lambda some: encode_set(encoders, some), seen, temperature, side, grid)
+        return explained_by(self._newest.view(), self._models, like, unlike, image, by, than, grid)
 
     def compare(self, reference: Picture, a: Picture, b: Picture, by: str | None = None) -> Comparison:
         """Say which of two pictures is closer to a reference, by a model or an ensemble, or else by the encoder.
@@ -292,7 +231,7 @@ class LiveCollection:
         UnknownNameError, InputError, EncoderError
             There is no such model, or it cannot be used.
         """
-        question = Question(self._current(), self._models, [reference, a, b])
+        question = Question(self._newest.view(), self._models, [reference, a, b])
         return question.by_encoder() if by is None else question.by_model(by)
 
     def verdicts(self, reference: Picture, a: Picture, b: Picture) -> list[Verdict]:
@@ -302,11 +241,11 @@ class LiveCollection:
         ------
         NotHeldError, ImageDecodeError
         """
-        return Question(self._current(), self._models, [reference, a, b]).by_all()
+        return Question(self._newest.view(), self._models, [reference, a, b]).by_all()
 
     def images(self, after: str, limit: int) -> tuple[list[str], int]:
         """Return up to `limit` paths that sort after `after`, and how many images there are in all."""
-        view = self._current()
+        view = self._newest.view()
         start = bisect_right(view.paths, after) if after else 0
         found = view.paths[start : start + limit]
         view.lists.append(found)
@@ -314,15 +253,25 @@ class LiveCollection:
 
     def expect(self, images: list[str]) -> None:
         """Have the thumbnails of some images read together, once the first of them is asked for."""
-        self._current().lists.append(images)
+        self._newest.view().lists.append(images)
 
     def thumbnail(self, image: str) -> bytes | None:
         """Return the stored thumbnail (JPEG) of an image, or None where the collection does not hold it."""
-        return self._current().thumbnail(image)
+        return self._newest.view().thumbnail(image)
+
+    def sheet(self, images: list[str], side: int) -> Sheet:
+        """Return the middle squares of the thumbnails of some images as one JPEG; see `live_sheets.drawn`."""
+        view = self._newest.view()
+
+        def make() -> Sheet:
+            view.lists.append(images)
+            return drawn([view.thumbnail(image) for image in images], side)
+
+        return self._sheets.get(view.table.version, images, side, make)
 
     def picture(self, image: str) -> bytes | None:
         """Return a JPEG of an image, large enough to look at, or None where the collection does not hold it."""
-        view = self._current()
+        view = self._newest.view()
         if not view.holds(image):
             return None
         found = self._pictures.get(view.table.version, image)
@@ -330,48 +279,3 @@ class LiveCollection:
             found = large_picture(view.collection.root / image, view.row(image))
             self._pictures.keep(view.table.version, image, found)
         return found
-
-    def _current(self) -> View:
-        """Return the newest version that is ready; look for a newer one when it is time to."""
-        with self._lock:
-            if self._looking is None and time.monotonic() - self._looked >= CHECK_SECONDS:
-                self._looked = time.monotonic()
-                # A thread of its own, so that nobody waits for a large index; daemon, so that it holds up no exit.
-                self._looking = threading.Thread(target=self._look, name="lookalike-refresh", daemon=True)
-                self._looking.start()
-            looking = self._looking
-        if looking is not None:
-            looking.join(max(0.0, self._looked + PATIENCE_SECONDS - time.monotonic()))
-        return self._view
-
-    def _look(self) -> None:
-        """Open the table anew when it, or the workspace's configuration, has changed."""
-        try:
-            self._view = _open(self._workspace, self._view)
-            self._trouble = ""
-        except LookalikeError as error:
-            # What was read before is still good; say once that nothing newer can be.
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.warning("the collection is served as it was before: %s", error)
-        finally:
-            with self._lock:
-                self._looked = time.monotonic()
-                self._looking = None
-
-
-def _open(workspace: Workspace, before: View | None, on_progress: OnProgress = silent) -> View:
-    """Open the newest version; return `before` where that is it."""
-    config = workspace.config()
-    if not config.root:
-        raise WorkspaceError(f"{workspace.place} holds vectors alone: there are no photographs to show")
-    same = before is not None and before.config.encoder == config.encoder
-    encoder = before.encoder if before is not None and same else load_encoder(config.encoder)
-    table = ImageTable.open(workspace.collection_uri)
-    if before is not None and before.config == config and before.table.version == table.version:
-        return before
-    collection = Collection(workspace, table, Path(config.root), encoder)
-    column, images = vector_column(encoder.name, encoder.spec.fingerprint), ImageFilter(workspace.collection_uri)
-    view = View(config, encoder, table, column, collection, images)
-    view.paths = collection.searchable(on_progress)[0]
-    return view

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +39,9 @@ FEW = 8
 
 PERPLEXITY = 30.0
 """About how many neighbours each image has."""
+
+STEPS = 1000
+"""Of the layout."""
 
 
 def make_map(workspace: Path, count: int = MOST, seed: int = 0, on_progress: OnProgress = silent) -> dict[str, Any]:
@@ -74,8 +80,7 @@ def make_map(workspace: Path, count: int = MOST, seed: int = 0, on_progress: OnP
     if not images:
         raise InputError("the collection is empty: there is nothing to draw")
     vectors = table.vectors_of(column, images)
-    on_progress(Progress("laying out", 0, 0))
-    spots = places(vectors, seed).round(4)
+    spots = places(vectors, seed, on_progress).round(4)
     kept = {
         "format": FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -106,13 +111,15 @@ def read_map(workspace: Workspace) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.get("format") == FORMAT else None
 
 
-def places(vectors: Vectors, seed: int = 0) -> NDArray[np.float64]:
+def places(vectors: Vectors, seed: int = 0, on_progress: OnProgress = silent) -> NDArray[np.float64]:
     """Lay rows out in two dimensions, neighbours near each other: t-SNE of their first principal components.
 
     Parameters
     ----------
     vectors : float32 (N, D)
     seed : int
+    on_progress : callable
+        Told every 50 steps.
 
     Returns
     -------
@@ -133,11 +140,28 @@ def places(vectors: Vectors, seed: int = 0) -> NDArray[np.float64]:
         from sklearn.manifold import TSNE
 
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-        spots = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+        layout = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=STEPS, verbose=2)
+        # How far it is, it only prints.
+        with contextlib.redirect_stdout(_Steps(on_progress)):
+            spots = layout.fit_transform(rows)
     spots = np.asarray(spots, np.float64)
     spots = spots - (spots.min(axis=0) + spots.max(axis=0)) / 2
     extent = float(np.abs(spots).max(initial=0)) or 1.0
     return np.asarray(spots / extent, np.float64)
+
+
+class _Steps(io.TextIOBase):
+    """Hears what t-SNE prints, and tells how many steps it has done."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._tell = on_progress
+        self._tell(Progress("laying out", 0, STEPS))
+
+    def write(self, text: str) -> int:
+        found = re.search(r"Iteration (\d+)", text)
+        if found:
+            self._tell(Progress("laying out", min(STEPS, int(found[1])), STEPS))
+        return len(text)
 
 
 def _references(workspace: Workspace) -> dict[str, str]:

@@ -33,6 +33,7 @@ COSTS = {
     "/embed": BATCH,
     "/search/batch": BATCH,
     "/explain": EXPLAIN,
+    "/sheet": SEARCH,
 }
 """By the end of the path, of a POST."""
 

@@ -8,12 +8,12 @@ requests is each one's own.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,8 +38,6 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 HUNG_SECONDS = 60
 """A worker that gives no sign for so long is replaced."""
-
-WATCH_SECONDS = 1.0
 
 
 def run_workers(
@@ -77,7 +75,7 @@ def run_workers(
         (Path(folder) / "metrics").mkdir()
         os.environ[METRICS] = str(Path(folder) / "metrics")
         given = {"workspace": str(workspace), "strategy": labelling.strategy, "context": labelling.context}
-        more = {"hosts": hosts, "keys": keys, "handed": str(Path(folder) / "handed.sqlite"), "parent": os.getpid()}
+        more = {"hosts": hosts, "keys": keys, "handed": str(Path(folder) / "handed.sqlite")}
         os.environ[GIVEN] = json.dumps(given | more)
         config = uvicorn.Config(
             "lookalike.web.workers:application",
@@ -99,15 +97,16 @@ def run_workers(
 def application() -> FastAPI:
     """Make the application of one worker, as its environment says; it ends when its parent does."""
     given = json.loads(os.environ[GIVEN])
-    threading.Thread(target=_end_with, args=(given["parent"],), name="lookalike-parent", daemon=True).start()
+    threading.Thread(target=_end_with_the_server, name="lookalike-parent", daemon=True).start()
     workspace = Path(given["workspace"])
     labelling = Labelling(workspace, given["strategy"], given["context"], handed=Path(given["handed"]))
     keys = KeyRing(workspace) if given["keys"] else None
     return create_app(LiveCollection(workspace), labelling, given["hosts"], keys)
 
 
-def _end_with(parent: int) -> None:
-    """Stop when the parent was killed: nobody else would stop this process."""
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _end_with_the_server() -> None:
+    """Stop when the server was killed, at once: nobody else would, and the port must be free for the next one."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        server.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""``GET /images``, ``GET /thumbnails/…`` and ``GET /pictures/…``: what the collection holds."""
+"""``GET /images``, ``/thumbnails/…`` and ``/pictures/…``, ``POST /sheet``: what the collection holds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lookalike.web.bodies import TextRoute
 from lookalike.web.errors import Failure
-from lookalike.web.running import Live
+from lookalike.web.running import Live, Work
 
 __all__ = ["PICTURE", "jpeg", "router"]
 
-router = APIRouter()
+MAX_CELLS = 64
+ABSENT = "X-Absent"
+
+router = APIRouter(route_class=TextRoute)
+
+Image = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
 class ImageList(BaseModel):
@@ -23,6 +29,28 @@ class ImageList(BaseModel):
     total: int
 
 
+class SheetBody(BaseModel):
+    """Images whose thumbnails are wanted in one picture, each as a square of `side` pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[list[Image], Field(min_length=1, max_length=MAX_CELLS)]
+    side: Annotated[int, Field(ge=16, le=128, strict=True)] = 96
+
+
+SHEET: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"image/jpeg": {}},
+        "description": "A JPEG: cells row by row, eight in a row or as many as there are",
+        "headers": {
+            ABSENT: {
+                "description": "Which cells are empty, since the collection holds no such image: numbers from 0",
+                "schema": {"type": "string"},
+            }
+        },
+    },
+    422: {"model": Failure, "description": "There are no images, or too many, or the side is out of range"},
+}
 PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}, "description": "A JPEG"},
     404: {"model": Failure, "description": "The collection holds no such image"},
@@ -49,6 +77,14 @@ def images(
 def thumbnail(image: str, request: Request, live: Live) -> Response:
     """Return the stored thumbnail of an image, its longer side at most 256 pixels; the file is never opened."""
     return jpeg(image, live.thumbnail(image), request)
+
+
+@router.post("/sheet", response_class=Response, responses=SHEET)
+async def sheet(body: SheetBody, live: Live, work: Work) -> Response:
+    """Return the middle squares of many thumbnails as one picture; the files are never opened."""
+    made = await work.run(lambda: live.sheet(body.images, body.side))
+    headers = {ABSENT: " ".join(map(str, made.absent))} if made.absent else {}
+    return Response(made.content, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/pictures/{image:path}", response_class=Response, responses=PICTURE)

@@ -15,6 +15,7 @@ from lookalike.web.routes.label_bodies import (
     Annotator,
     AnswersBody,
     Counted,
+    LiveAccuracy,
     Progress,
     Question,
     Questions,
@@ -82,6 +83,16 @@ def progress(labels: Labels, request: Request, annotator: Name) -> Progress:
     """Say how many questions an annotator has answered, how fast, and how far they agree with themselves."""
     _own(request, annotator)
     return Progress.of(annotator, labels.progress(annotator), labels.strategy, labels.context)
+
+
+@router.get("/accuracy", responses={422: UNUSABLE})
+def accuracy(labels: Labels, request: Request, annotator: Name) -> LiveAccuracy:
+    """Say how often encoders, models and ensembles agree with the answers given here that they were not fitted on.
+
+    It is answered at once with what was worked out last; while `up_to_date` is false, ask again in a few seconds.
+    """
+    _own(request, annotator)
+    return LiveAccuracy.of(annotator, labels.accuracy(annotator))
 
 
 @router.get(

@@ -6,11 +6,23 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lookalike.jobs.labelling_accuracy import Standings
 from lookalike.jobs.labelling_acts import Act, Chosen, Ranked, Skipped
 from lookalike.jobs.labelling_progress import Standing
 from lookalike.metrics.intervals import Estimate
+from lookalike.metrics.two_afc import Accuracy
 
-__all__ = ["Agreement", "Annotator", "AnswersBody", "Counted", "Progress", "Question", "Questions", "UndoBody"]
+__all__ = [
+    "Agreement",
+    "Annotator",
+    "AnswersBody",
+    "Counted",
+    "LiveAccuracy",
+    "Progress",
+    "Question",
+    "Questions",
+    "UndoBody",
+]
 
 MAX_BATCH = 200
 
@@ -123,7 +135,7 @@ class Counted(BaseModel):
 
 
 class Agreement(BaseModel):
-    """On questions asked again: the share answered alike, its 95% interval, and how many there were."""
+    """A share of answers, its 95% interval where there is one, and of how many."""
 
     share: float | None
     low: float | None
@@ -131,7 +143,7 @@ class Agreement(BaseModel):
     n: int
 
     @classmethod
-    def of(cls, found: Estimate) -> Agreement:
+    def of(cls, found: Estimate | Accuracy) -> Agreement:
         """Turn what cannot be measured into null: JSON has no NaN."""
         share, low, high = (None if value != value else value for value in (found.value, found.low, found.high))
         return cls(share=share, low=low, high=high, n=found.n)
@@ -146,8 +158,8 @@ class Progress(BaseModel):
     skipped: int
     everyone: int = Field(description="Judgments in the workspace, by everybody and from imports")
     seconds_per_answer: float | None = Field(description="The median of the latest 50")
-    repeated: Agreement
-    flipped: Agreement
+    repeated: Agreement = Field(description="Share of questions asked again that got the same answer")
+    flipped: Agreement = Field(description="And of those asked again with the candidates exchanged")
     strategy: str
     context: str
 
@@ -165,4 +177,51 @@ class Progress(BaseModel):
             flipped=Agreement.of(found.flipped),
             strategy=strategy,
             context=context,
+        )
+
+
+class ModelAgreement(BaseModel):
+    """An encoder, a model or an ensemble: how often it agrees with answers to questions that it was not fitted on.
+
+    Of everyone's answers, `told` were left out because it was fitted on these questions, and `unknown` because features
+    that it takes are not at hand; `trouble` says why it cannot be asked at all.
+    """
+
+    name: str
+    kind: Literal["encoder", "model", "ensemble"]
+    form: str
+    own: Agreement
+    everyone: Agreement
+    told: int
+    unknown: int
+    trouble: str
+
+
+class LiveAccuracy(BaseModel):
+    """Who agrees with the answers given here; imports are not counted. Who agrees most with everyone comes first."""
+
+    annotator: str
+    own: int = Field(description="Judgments of this annotator that have been counted")
+    everyone: int = Field(description="And of all")
+    up_to_date: bool = Field(description="Whether all that is stored has been counted")
+    models: list[ModelAgreement]
+
+    @classmethod
+    def of(cls, annotator: str, found: Standings) -> LiveAccuracy:
+        """Return standings as JSON."""
+        models = [
+            ModelAgreement(
+                name=one.choice.name,
+                kind=one.choice.kind,
+                form=one.choice.form,
+                own=Agreement.of(one.own),
+                everyone=Agreement.of(one.everyone),
+                told=one.told,
+                unknown=one.unknown,
+                trouble=one.trouble,
+            )
+            for one in found.models
+        ]
+        return cls(
+            annotator=annotator, own=found.own, everyone=found.everyone, up_to_date=found.up_to_date, models=models
         )

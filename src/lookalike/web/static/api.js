@@ -88,6 +88,15 @@ function asked({ image, like, unlike, ...texts }) {
 
 export const thumbnail = (image) => `${API}/thumbnails/${escaped(image)}`;
 
+/** Many thumbnails as one picture of square cells, eight in a row: its content, and which cells are empty. */
+export async function sheet(images, side) {
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(`${API}/sheet`, { method: "POST", body: JSON.stringify({ images, side }), headers });
+  if (!response.ok) throw new Refused(`The server answered ${response.status}.`, response.status);
+  const absent = (response.headers.get("X-Absent") ?? "").split(" ").filter(Boolean).map(Number);
+  return { content: await response.blob(), absent };
+}
+
 /** Larger than a thumbnail. */
 export const picture = (image) => `${API}/pictures/${escaped(image)}`;
 
@@ -98,6 +107,9 @@ export const questions = (annotator, count, candidates) =>
   answer(`/label/questions?${new URLSearchParams({ annotator, count, candidates })}`);
 
 export const progress = (annotator) => answer(`/label/progress?${new URLSearchParams({ annotator })}`);
+
+/** How often encoders and models agree with an annotator, and with everyone. */
+export const accuracy = (annotator) => answer(`/label/accuracy?${new URLSearchParams({ annotator })}`);
 
 export const leaderboard = () => answer("/leaderboard");
 

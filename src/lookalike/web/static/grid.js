@@ -55,7 +55,11 @@ async function tile(entry, { choose, why, mark }) {
   picture.alt = "";
   picture.src = thumbnail(image);
   caption.className = "caption";
-  caption.append(named("name", image.split("/").at(-1)));
+  const [file, folder] = image.split("/").reverse();
+  const name = named("name", "");
+  // Cameras count from 0001 in every folder: where there is room, its name tells them apart.
+  name.append(...(folder === undefined ? [] : [named("folder", `${folder}/`)]), named("file", file));
+  caption.append(name);
   if (distance !== undefined) {
     caption.append(named("quiet", ", distance "), named("distance", distance.toFixed(3)));
   }

@@ -1,5 +1,6 @@
 // The labelling page: who answers, then question after question; what is answered goes into the outbox at once.
 
+import { Agreement } from "./agreement.js";
 import { progress, session } from "./api.js";
 import * as outbox from "./outbox.js";
 import { Ranking } from "./ranking.js";
@@ -13,6 +14,7 @@ const at = Object.fromEntries([...document.querySelectorAll("[id]")].map((elemen
 const buttons = [at.a, at.b, at.c];
 const grades = [...at.grades.querySelectorAll("button")];
 const address = new URLSearchParams(location.search);
+const agreement = new Agreement(at);
 
 let annotator = "";
 let supply = null;
@@ -55,6 +57,7 @@ function begin() {
   remember("lookalike.seen", annotator);
   view("ask");
   renew();
+  agreement.begin(annotator);
   return next();
 }
 
@@ -217,6 +220,7 @@ function report({ waiting, refused, reason, offline, kept }) {
   at.saved.title = state !== "offline" ? "" : kept
     ? "Kept in this browser, and sent as soon as the server answers"
     : "This browser keeps nothing: leave the page open until all is sent";
+  if (state === "saved") agreement.renew();
   if (state === "saved" && outdated) renew();
 }
 
@@ -237,6 +241,8 @@ function perform(key, since) {
   if ("abc".includes(key)) return choose("abc".indexOf(key), since), true;
   if (key === "s" || key === "ArrowDown") return skip(since), true;
   if (key === "u" || key === "Backspace") return undo(), true;
+  if (key === "m" && !at.agreement.hidden) return (at.agreement.open = !at.agreement.open), true;
+  if (key === "Escape" && at.agreement.open) return (at.agreement.open = false), true;
   return false;
 }
 

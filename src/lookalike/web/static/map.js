@@ -111,13 +111,24 @@ function letGo() {
 function list() {
   if (!at.listing.open) return;
   const seen = view.inView();
+  const images = seen.slice(0, LISTED).map((place) => places.images[place]);
   at.listed.textContent = seen.length > LISTED ? `the ${LISTED} nearest to the middle of ${seen.length.toLocaleString("en")}` : "";
-  at.ticks.replaceChildren(...seen.slice(0, LISTED).map((place) => {
-    const box = make("input", { type: "checkbox", checked: view.selected.has(place) });
-    box.addEventListener("change", () => choose(box.checked ? [place] : [...view.selected].filter((one) => one !== place), box.checked));
-    const picture = make("img", { src: api.thumbnail(places.images[place]), alt: "", loading: "lazy" });
-    return make("li", {}, make("label", { title: places.images[place] }, box, picture, make("span", { className: "quiet" }, places.images[place])));
-  }));
+  // The same list stays, with whatever has the focus in it.
+  if (at.ticks.dataset.images !== JSON.stringify(images)) at.ticks.replaceChildren(...seen.slice(0, LISTED).map(tick));
+  at.ticks.dataset.images = JSON.stringify(images);
+  const lacking = images.filter((image, row) => {
+    const [box, picture] = at.ticks.children[row].querySelectorAll("input, canvas");
+    box.checked = view.selected.has(seen[row]);
+    return !view.sheets.paint(picture, image);
+  });
+  view.sheets.want("list", lacking);
+}
+
+function tick(place) {
+  const box = make("input", { type: "checkbox" });
+  box.addEventListener("change", () => choose(box.checked ? [place] : [...view.selected].filter((one) => one !== place), box.checked));
+  const picture = make("canvas", { width: 96, height: 96 });
+  return make("li", {}, make("label", { title: places.images[place] }, box, picture, make("span", { className: "quiet" }, places.images[place])));
 }
 
 function showNamed(named) {

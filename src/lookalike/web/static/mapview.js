@@ -1,20 +1,20 @@
 // The map on its canvas: where one looks, what is drawn, and what is under the pointer.
 
-import { thumbnail } from "./api.js";
+import { Sheets } from "./mapsheets.js";
 
 const SIDE = 46; // of a picture on the map
 const REACH = 14;
-const KEPT = 1200;
 const DEEPEST = 400;
 
 export class MapView {
-  #canvas; #draws = 0; #thumbnails = new Map(); #order; #loading = null;
+  #canvas; #draws = 0; #order;
   scale = 1; centre = [0, 0]; colours = []; selected = new Set(); pictures = true; outline = null;
 
   /** `changed()` is called when another part is in view. */
   constructor(canvas, { images, x, y, judged }, changed) {
     this.#canvas = canvas;
     Object.assign(this, { images, x, y, judged, changed });
+    this.sheets = new Sheets(() => this.draw());
     // In an order that has nothing to do with places, and is always the same: who has a picture where there is no room for all.
     this.#order = images.map((_, place) => place).sort((a, b) => Number(judged[b]) - Number(judged[a]) || ((a * 7919) % 10007) - ((b * 7919) % 10007));
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -152,8 +152,7 @@ export class MapView {
     pen.beginPath();
     pen.roundRect(left, top, SIDE, SIDE, 5);
     pen.clip();
-    const side = Math.min(picture.naturalWidth, picture.naturalHeight);
-    pen.drawImage(picture, (picture.naturalWidth - side) / 2, (picture.naturalHeight - side) / 2, side, side, left, top, SIDE, SIDE);
+    pen.drawImage(picture.sheet, picture.x, picture.y, picture.side, picture.side, left, top, SIDE, SIDE);
     pen.restore();
   }
 
@@ -176,26 +175,12 @@ export class MapView {
     const [shown, wanted] = [new Map(), []];
     for (const place of this.#order) {
       if (!within[place] || !free(...spots[place])) continue;
-      const picture = this.#thumbnails.get(place);
-      if (picture?.naturalWidth) shown.set(place, picture);
-      else if (!picture) wanted.push(place);
+      const picture = this.sheets.get(this.images[place]);
+      if (picture) shown.set(place, picture);
+      else if (picture === undefined) wanted.push(this.images[place]);
     }
-    clearTimeout(this.#loading);
-    if (wanted.length) this.#loading = setTimeout(() => this.#load(wanted), 120);
+    this.sheets.want("map", wanted);
     return shown;
-  }
-
-  #load(places) {
-    for (const place of places) {
-      const picture = new Image();
-      picture.addEventListener("load", () => this.draw());
-      picture.src = thumbnail(this.images[place]);
-      this.#thumbnails.set(place, picture);
-    }
-    for (const place of this.#thumbnails.keys()) {
-      if (this.#thumbnails.size <= KEPT) break;
-      this.#thumbnails.delete(place);
-    }
   }
 }
 
