@@ -24,7 +24,7 @@ from lookalike.judgments.table import Judgments
 from lookalike.similarity.identity import IdentityModel
 from lookalike.similarity.saving import save_model
 
-ENCODERS = {"encoders": ["classic"]}
+ENCODERS = {"encoders": ["compact"]}
 TRIPLETS = [(r, a, b) for r, (a, b) in product(range(8), combinations(range(8), 2)) if r not in (a, b)]
 QUESTIONS = np.random.default_rng(0).permutation(TRIPLETS).tolist()
 
@@ -64,7 +64,7 @@ def settled(live: LiveAccuracy, annotator: str, eventually: Callable[..., bool])
 
 def says_a(collection: Collection, answers: Judgments) -> list[bool]:
     """What the encoder's own vectors say."""
-    features = unit_features(collection.workspace, load_encoder("classic"), files(collection, answers))
+    features = unit_features(collection.workspace, load_encoder("compact"), files(collection, answers))
     a, b = IdentityModel().fit(answers, features).distances(answers, features)
     return (a < b).tolist()
 
@@ -75,8 +75,8 @@ def files(collection: Collection, answers: Judgments) -> dict[str, Path]:
 
 def keep(collection: Collection, name: str, asked: Judgments) -> None:
     """Keep a model that was fitted on some answers."""
-    features = unit_features(collection.workspace, load_encoder("classic"), files(collection, asked))
-    about = ENCODERS | {"fingerprint": fingerprint(FeatureSet("", ("classic",)))}
+    features = unit_features(collection.workspace, load_encoder("compact"), files(collection, asked))
+    about = ENCODERS | {"fingerprint": fingerprint(FeatureSet("", ("compact",)))}
     model = IdentityModel().fit(asked, features)
     save_model(model, collection.workspace.models_folder / name, about)
     save_ensemble(VoteEnsemble([model]).fit(asked, features), collection.workspace.models_folder / f"all-{name}", about)
@@ -88,13 +88,13 @@ def test_agreement_with_one_person_and_with_all(collection: Collection, eventual
     assert live.of("ann") == Standings()  # at once, whatever there is
     found = settled(live, "ann", eventually)
     assert (found.own, found.everyone) == (12, 21)
-    [classic] = found.models
+    [compact] = found.models
     said = says_a(collection, answers)
     right = [one == chose for one, chose in zip(said, answers.closer_a.tolist(), strict=True)]
-    assert (classic.choice.name, classic.choice.kind) == ("classic", "encoder")
-    assert (classic.own.value, classic.own.n) == (pytest.approx(np.mean(right[:12])), 12)
-    assert (classic.everyone.value, classic.everyone.n) == (pytest.approx(np.mean(right)), 21)
-    assert classic.everyone.low <= classic.everyone.value <= classic.everyone.high
+    assert (compact.choice.name, compact.choice.kind) == ("compact", "encoder")
+    assert (compact.own.value, compact.own.n) == (pytest.approx(np.mean(right[:12])), 12)
+    assert (compact.everyone.value, compact.everyone.n) == (pytest.approx(np.mean(right)), 21)
+    assert compact.everyone.low <= compact.everyone.value <= compact.everyone.high
     assert settled(live, "bob", eventually).models[0].own.n == 9
     assert settled(live, "nobody", eventually).models[0].own.n == 0
 
@@ -118,15 +118,15 @@ def test_what_a_model_was_fitted_on_does_not_count_for_it(
     live = LiveAccuracy(collection.workspace, store_of(collection))
     before = {one.choice.name: one for one in settled(live, "ann", eventually).models}
     assert {name: (one.own.n, one.told) for name, one in before.items()} == {
-        "classic": (5, 0),
+        "compact": (5, 0),
         "taste": (0, 5),
         "all-taste": (0, 5),
     }
     answered(collection, *[("bob", "a")] * 4, first=5)
     after = {one.choice.name: one for one in settled(live, "ann", eventually).models}
-    assert [after[name].everyone.n for name in ("classic", "taste", "all-taste")] == [9, 4, 4]
+    assert [after[name].everyone.n for name in ("compact", "taste", "all-taste")] == [9, 4, 4]
     keep(collection, "taste", store_of(collection).read())  # trained anew, on all
-    assert settled(live, "ann", eventually).models[0].choice.name == "classic"
+    assert settled(live, "ann", eventually).models[0].choice.name == "compact"
     assert {one.everyone.n for one in settled(live, "ann", eventually).models[1:]} == {0}
 
 
@@ -161,14 +161,14 @@ def _columns(answers: Judgments) -> list[list[str]]:
 
 
 def test_known_features_are_those_that_models_are_trained_on(collection: Collection) -> None:
-    workspace, classic = collection.workspace, load_encoder("classic")
+    workspace, compact = collection.workspace, load_encoder("compact")
     images = {f"{number}.jpg": collection.root / f"{number}.jpg" for number in range(8)}
-    known = KnownFeatures(workspace).of(["classic"], [*images, "gone.jpg"])  # of the collection's table
-    whole = unit_features(workspace, classic, images)
+    known = KnownFeatures(workspace).of(["compact"], [*images, "gone.jpg"])  # of the collection's table
+    whole = unit_features(workspace, compact, images)
     assert known.ids.tolist() == list(images)
     np.testing.assert_allclose(known.vectors, whole.vectors, atol=1e-6)
-    assert len(known_features(workspace, classic.spec, images)) == 8
+    assert len(known_features(workspace, compact.spec, images)) == 8
     (collection.root / "3.jpg").write_bytes((collection.root / "4.jpg").read_bytes())
-    changed = known_features(workspace, classic.spec, images)
+    changed = known_features(workspace, compact.spec, images)
     assert "3.jpg" not in changed.ids
     assert len(changed) == 7

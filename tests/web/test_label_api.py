@@ -91,14 +91,14 @@ def test_live_accuracy_comes_with_the_answers(taught: Any, eventually: Callable[
     assert first["everyone"] >= 6
     by_name = {one["name"]: one for one in first["models"]}
     assert {name: one["kind"] for name, one in by_name.items()} == {
-        "classic": "encoder",
+        "compact": "encoder",
         "whole": "model",
         "half": "model",
         "gate": "ensemble",
         "vote": "ensemble",
     }
-    assert by_name["classic"]["own"] == by_name["whole"]["own"]  # the same distances
-    assert by_name["classic"]["own"]["n"] == 6
+    assert by_name["compact"]["own"] == by_name["whole"]["own"]  # the same distances
+    assert by_name["compact"]["own"]["n"] == 6
     assert 0 <= by_name["gate"]["own"]["share"] <= 1
     assert (by_name["gate"]["told"] + by_name["gate"]["everyone"]["n"], by_name["gate"]["unknown"]) == (
         first["everyone"],

@@ -92,13 +92,20 @@ def test_answers_by_keys_and_clicks_are_stored_as_they_were_given(page: Any, sit
     assert page.locator("#tally").inner_text().startswith("6 of 10")
 
 
-def test_the_next_question_shows_in_less_than_100_ms(page: Any) -> None:
+def test_the_next_question_waits_for_no_server(page: Any) -> None:
     begin(page, "eve")
-    for number in range(25):
+    held: list[Any] = []
+    page.route("**/api/v1/label/**", lambda route: held.append(route))
+    seen = [shown(page)]
+    for number in range(3):  # how fast they show is measured in benchmarks/service.py
         press(page, "ab"[number % 2])
-    times = page.evaluate("performance.getEntriesByName('next question').map((entry) => entry.duration)")[1:]
-    assert len(times) == 25
-    assert sorted(times)[12] < 100, times
+        seen.append(shown(page))
+    assert len({*map(tuple, seen)}) == 4
+    assert held
+    assert page.locator("#saved").get_attribute("data-state") != "saved"
+    assert len(page.evaluate("performance.getEntriesByName('next question')")) >= 3
+    page.unroute("**/api/v1/label/**")  # which lets those go that were held
+    saved(page)
 
 
 def test_without_a_network_answers_are_kept_and_sent_once_when_it_is_back(page: Any, site: Any) -> None:
@@ -223,11 +230,11 @@ def test_how_often_models_agree_shows_while_one_answers(
     until(page, lambda: "%" in page.locator("#agreement_rows").inner_text())  # of few answers, it says how many
     assert page.evaluate("agreement.open")  # there is room beside the question
     rows = page.locator("#agreement_rows tr")
-    assert {row.split()[0] for row in rows.all_inner_texts()} == {"classic", "whole", "half", "gate", "vote"}
+    assert {row.split()[0] for row in rows.all_inner_texts()} == {"compact", "whole", "half", "gate", "vote"}
     assert serious(page) == []
     page.keyboard.press("m")
     assert not page.evaluate("agreement.open")
-    assert "classic" in page.locator("#agreement_short").inner_text()
+    assert "compact" in page.locator("#agreement_short").inner_text()
     page.locator("#agreement summary").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("agreement.open")
