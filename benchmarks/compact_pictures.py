@@ -29,16 +29,18 @@ TEACHERS = (
 """Those that a student is compared with: their licences allow to ship what is made of them."""
 
 SLOW = "efficientnet_b4_cut_imagenet"
-"""Takes more time than the others together: it teaches in the second stage alone. MIT; where its repository has the
+"""Takes more time than the others together: it does not teach in the first stage. MIT; where its repository has the
 weights from is not stated."""
 
-STUDENT = "timm:mobilenetv4_conv_small[blocks.1,blocks.2,blocks.3,blocks.4,size=112]"
-SETTINGS = "--set views=1 --set batch=64 --set cooldown=2"
 STAGES = (
-    ("first", False, "--epochs 7 --save-weights first.safetensors"),
-    ("compact", True, "--epochs 12 --weights first.safetensors"),
+    ("first", 112, False, "--set views=1 --set cooldown=2 --epochs 7 --save-weights first.safetensors"),
+    ("second", 112, True, "--set views=1 --set cooldown=2 --epochs 12 --weights first.safetensors"),
+    ("compact", 144, True, "--set views=2 --set cooldown=3 --epochs 18 --weights second.safetensors"),
 )
-"""Of the teaching: the model's name, whether all teach, and further options."""
+"""Of the teaching: the model's name, the pixels that the student sees, whether all teach, and further options."""
+
+BETWEEN = "python benchmarks/compact_weights.py --pictures {pictures} --network {network} --output second.safetensors"
+"""After the second stage: its file is all that was kept of it."""
 
 QUERIES = 1000
 JUDGED = ("material", "tll")
@@ -47,6 +49,11 @@ FIRST_UNJUDGED = 5000
 """Photographs of `food-taste` from this number on carry no judgment."""
 
 RENDERED = 2000
+
+
+def student(side: int = 112) -> str:
+    """Return the name of the network that is taught on pictures of so many pixels."""
+    return f"timm:mobilenetv4_conv_small[blocks.1,blocks.2,blocks.3,blocks.4,size={side}]"
 
 
 def measured_scenes(files: dict[str, Path]) -> dict[str, Path]:
@@ -82,10 +89,13 @@ def main() -> None:
     apart = [linked(given.cache / "compact" / "apart", held), *(shared / "data" / name for name in JUDGED)]
     names = encoders(shared / "weights", given.cache)
     print(f"{len(pictures):,} pictures, {len(held):,} measured ones kept apart; teach with\n")
-    for name, slow, more in STAGES:
-        command = [f"lookalike train distill {teaching} --name {name} --student '{STUDENT}'"]
+    for name, side, slow, more in STAGES:
+        if side != STAGES[0][1]:
+            network = ".lookalike/encoders/second.onnx"
+            print(BETWEEN.format(pictures=teaching, network=network) + "\n")
+        command = [f"lookalike train distill {teaching} --name {name} --student '{student(side)}'"]
         command += [f"--teacher {names[teacher]}" for teacher in TEACHERS if slow or teacher != SLOW]
-        command += [f"--apart {folder}" for folder in apart] + [SETTINGS, more]
+        command += [f"--apart {folder}" for folder in apart] + [f"--set batch=64 {more}"]
         print(" \\\n  ".join(command) + "\n")
 
 
