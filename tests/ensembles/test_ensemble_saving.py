@@ -176,6 +176,7 @@ def test_a_card_that_does_not_fit_is_refused(tmp_path: Path, entries: dict[str, 
 def test_every_array_is_needed(tmp_path: Path, name: str) -> None:
     path = save_ensemble(FITTED[name], tmp_path / "all")
     names = list(read(path.read_bytes()))
+    names.remove("asked")  # older versions did not write it
     assert len(names) > 3
     for array in names:
         save_ensemble(FITTED[name], path)
@@ -184,6 +185,15 @@ def test_every_array_is_needed(tmp_path: Path, name: str) -> None:
         assert array.rpartition(".")[2] in line
         if array.startswith("model.1."):
             assert "model 1 lacks" in line
+
+
+def test_an_ensemble_of_an_older_version_remembers_what_its_models_were_asked(tmp_path: Path) -> None:
+    path = save_ensemble(FITTED["vote"], tmp_path / "all")
+    change_arrays(path, lambda arrays: arrays.pop("asked"))
+    loaded = load_ensemble(path)
+    known = np.any([model.was_asked(JUDGMENTS) for model in loaded.models_], axis=0)
+    np.testing.assert_array_equal(loaded.was_asked(JUDGMENTS), known)
+    assert known.any()
 
 
 @pytest.mark.parametrize("name", FITTED)
