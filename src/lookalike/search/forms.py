@@ -20,11 +20,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from lookalike.core.errors import InputError
-from lookalike.core.types import Vectors
+from lookalike.core.types import Rows, Vectors
 from lookalike.search.leading import leading_directions
 from lookalike.search.protocol import StoredVectors
 
-__all__ = ["DIALS", "Form", "care", "form_of", "new_base", "resident", "suits"]
+__all__ = ["DIALS", "Form", "arrange", "care", "form_of", "new_base", "resident", "suits"]
 
 Form: TypeAlias = Literal["graph", "reduced", "cells"]
 
@@ -163,6 +163,20 @@ def form_of(base: Any) -> Form | None:
     if isinstance(inner, faiss.IndexHNSWSQ):
         return "reduced"
     return "cells" if isinstance(inner, faiss.IndexIVFPQFastScan) else None
+
+
+def arrange(base: Any, order: Rows) -> None:
+    """Put the vectors of a graph in another order.
+
+    Parameters
+    ----------
+    base : index of FAISS
+    order : int64 (N,)
+        Their places now, each once.
+    """
+    faiss = _faiss()
+    graph = faiss.downcast_index(base.index) if isinstance(base, faiss.IndexPreTransform) else base
+    graph.permute_entries(np.ascontiguousarray(order, np.int64))
 
 
 def care(form: Form, dial: int, k: int) -> tuple[int, Any]:
