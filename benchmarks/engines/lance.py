@@ -64,7 +64,7 @@ class Lance(Engine):
         for place, query in enumerate(queries):
             asked = self._table.search(query, vector_column_name=COLUMN).distance_type("dot").nprobes(probes)
             if self._kind != "IVF_PQ":
-                asked = asked.ef(4 * setting)
+                asked = asked.ef(max(4 * setting, k * (self._refine or 1)))
             if self._refine:
                 asked = asked.refine_factor(self._refine)
             rows = asked.limit(k).select(["row", "_distance"]).to_arrow()["row"].to_numpy()
