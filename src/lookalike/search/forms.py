@@ -35,11 +35,15 @@ LINKS, BUILD_BEAM, REDUCED_BEAM = 16, 100, 128
 """Neighbours kept per vector and layer, twice as many in the lowest; candidates held while a graph is built."""
 
 DIALS: dict[Form, tuple[int, ...]] = {
-    "graph": (48, 64, 96, 128, 160, 208, 272, 352, 448, 576),
-    "reduced": (48, 64, 80, 96, 128, 160, 192, 240, 304, 384, 480, 640),
+    "graph": (96, 128, 160, 208, 272, 352, 448, 576),
+    "reduced": (96, 128, 160, 192, 240, 304, 384, 480, 640),
     "cells": (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
 }
-"""The settings of each form, from fast to careful."""
+"""The settings of each form, from fast to careful.
+
+Even the fastest takes some care: people's pictures are further from a collection than its pictures are from each other,
+and those alone can be asked when an index is built.
+"""
 
 NUMBERS_A_CODE, CODED_AT_ONCE = 2, 4
 """Directions that share one code of four bits; codes come in pairs, a byte each."""
