@@ -20,7 +20,7 @@ QUERIES = 1024
 ROWS_AT_ONCE = 20_000
 
 AROUND, STEP = 12, 0.5
-"""A query lies between a vector and so many neighbours, half as far as they: found about as well as a vector held out."""
+"""A query lies between a vector and so many neighbours, half as far as they: found as well as one held out."""
 
 ALIKE, ONE = 4.0, 0.25
 """Of the Dirichlet distributions that weights come from: about even, and often nearly all for one part."""
