@@ -24,8 +24,8 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Distances, Rows, Vectors
 from lookalike.search.copies import Copies, find_copies, no_copies
 from lookalike.search.filling import filled, halves
-from lookalike.search.forms import Form, care, form_of, new_base, suits
-from lookalike.search.nearby import COORDINATES, nearby_order
+from lookalike.search.forms import Form, care, coordinates, form_of, new_base, suits
+from lookalike.search.nearby import nearby_order
 from lookalike.search.protocol import StoredVectors, as_queries, as_stored, ranked
 from lookalike.search.rows_file import MappedRows, write_rows
 from lookalike.search.tail import read_tail, write_tail
@@ -186,8 +186,7 @@ class ApproximateIndex:
         """Find neighbours among the distinct vectors: positions, int64 (Q, k), and inner products, float32."""
         if len(queries) < MANY:
             return self._found(queries, k, dial)
-        longest = np.argsort(-queries.var(axis=0))[:COORDINATES]
-        order = nearby_order(queries[:, longest], group=8)
+        order = nearby_order(coordinates(self._base, queries), group=4)
         rows, similar = self._found(queries[order], k, dial)
         back = np.argsort(order)
         return rows[back], similar[back]

@@ -22,9 +22,10 @@ import numpy as np
 from lookalike.core.errors import InputError
 from lookalike.core.types import Rows, Vectors
 from lookalike.search.leading import leading_directions
+from lookalike.search.nearby import COORDINATES
 from lookalike.search.protocol import StoredVectors
 
-__all__ = ["DIALS", "Form", "arrange", "care", "form_of", "new_base", "resident", "suits"]
+__all__ = ["DIALS", "Form", "arrange", "care", "coordinates", "form_of", "new_base", "resident", "suits"]
 
 Form: TypeAlias = Literal["graph", "reduced", "cells"]
 
@@ -36,7 +37,7 @@ LINKS, BUILD_BEAM, REDUCED_BEAM = 16, 100, 128
 
 DIALS: dict[Form, tuple[int, ...]] = {
     "graph": (96, 128, 160, 208, 272, 352, 448, 576),
-    "reduced": (96, 128, 160, 192, 240, 304, 384, 480, 640),
+    "reduced": (128, 160, 192, 240, 304, 384, 480, 640),
     "cells": (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
 }
 """The settings of each form, from fast to careful.
@@ -181,6 +182,23 @@ def arrange(base: Any, order: Rows) -> None:
     faiss = _faiss()
     graph = faiss.downcast_index(base.index) if isinstance(base, faiss.IndexPreTransform) else base
     graph.permute_entries(np.ascontiguousarray(order, np.int64))
+
+
+def coordinates(base: Any, queries: Vectors) -> Vectors:
+    """Return a few numbers that say which queries are near each other, float32 (Q, up to `COORDINATES`).
+
+    Parameters
+    ----------
+    base : index of FAISS
+    queries : float32 (Q, D)
+    """
+    faiss = _faiss()
+    if not isinstance(base, faiss.IndexPreTransform):
+        return queries[:, np.argsort(-queries.var(axis=0))[:COORDINATES]]
+    turn = faiss.downcast_VectorTransform(base.chain.at(0))
+    leading = faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)[:COORDINATES]
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    return np.asarray(queries @ leading.T / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
 
 def care(form: Form, dial: int, k: int) -> tuple[int, Any]:
