@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lookalike.core.errors import InputError, StorageError
-from lookalike.search import approximate
+from lookalike.search import filling
 from lookalike.search.approximate import ApproximateIndex
 from lookalike.search.exact import ExactIndex
 
@@ -123,10 +123,18 @@ def test_half_precision_input_gives_the_same_graph_as_its_float32(vectors):
 
 def test_building_reports_every_chunk(monkeypatch):
     steps = []
-    monkeypatch.setattr(approximate, "ROWS_AT_ONCE", 400)
+    monkeypatch.setattr(filling, "ROWS_AT_ONCE", 400)
     built = ApproximateIndex.build(curved(1000), steps.append)
     assert [(step.done, step.total) for step in steps] == [(0, 1000), (400, 1000), (800, 1000), (1000, 1000)]
     assert built.search(curved(1000)[[0, 399, 400, 999]], k=1)[0].ravel().tolist() == [0, 399, 400, 999]
+
+
+def test_a_batch_is_answered_in_its_own_order(index):
+    queries = curved(300, seed=10)
+    rows, distances = index.search(queries, k=5)
+    alone = [index.search(query[None], k=5) for query in queries]
+    np.testing.assert_array_equal(rows, np.concatenate([found[0] for found in alone]))
+    np.testing.assert_array_equal(distances, np.concatenate([found[1] for found in alone]))
 
 
 def test_the_thread_count_of_faiss_is_left_as_it_was(index):

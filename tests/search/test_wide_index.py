@@ -158,9 +158,9 @@ def test_the_dial_is_the_least_that_finds_enough(vectors):
     def search(queries: np.ndarray, k: int, dial: int) -> tuple[np.ndarray, np.ndarray]:
         asked.append(dial)
         rows, distances = ExactIndex(vectors).search(queries, k)
-        return rows, (1 - distances) - (0.5 if dial < 96 else 0)  # a search that misses everything below 96
+        return rows, (1 - distances) - (0.5 if dial < 192 else 0)  # a search that misses everything below 192
 
-    assert tuned(search, "reduced", vectors, np.arange(COUNT), PARTS) == 96
+    assert tuned(search, "reduced", vectors, np.arange(COUNT), PARTS) == 192
     assert len(asked) <= 6
     assert tuned(lambda *given: (search(*given)[0], search(*given)[1] - 1), "graph", vectors, np.arange(COUNT)) == 576
 

@@ -9,8 +9,6 @@ finds `TARGET` of their neighbours. Measured in ``docs/results/vector-search.md`
 from __future__ import annotations
 
 import importlib
-import mmap
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,23 +20,24 @@ from numpy.typing import NDArray
 
 from lookalike.core.errors import StorageError
 from lookalike.core.files import write_aside
-from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.progress import OnProgress, silent
 from lookalike.core.types import Distances, Rows, Vectors
-from lookalike.search.copies import Copies, find_copies
-from lookalike.search.forms import Form, care, form_of, new_base, suits
+from lookalike.search.copies import Copies, find_copies, no_copies
+from lookalike.search.filling import filled, halves
+from lookalike.search.forms import Form, care, coordinates, form_of, new_base, suits
+from lookalike.search.nearby import nearby_order
 from lookalike.search.protocol import StoredVectors, as_queries, as_stored, ranked
 from lookalike.search.rows_file import MappedRows, write_rows
+from lookalike.search.tail import read_tail, write_tail
 from lookalike.search.tuning import tuned
 
 __all__ = ["ApproximateIndex", "Keep", "Pieces", "rows_beside"]
 
-ROWS_AT_ONCE = 20_000
-
 PAGE = 4096
 """Of a row that is read at random, a page at least comes into memory."""
 
-TAIL = struct.Struct("<QQ8s")  # the dial, how many copies, and a mark that the file is whole
-TAIL_MARK = b"lookcop2"
+MANY = 64
+"""So many queries at once are asked in an order in which near ones follow each other."""
 
 Pieces = Callable[[], Iterator[NDArray[np.float16]]]
 
@@ -67,7 +66,7 @@ class ApproximateIndex:
     [0, 1, 2]
     """
 
-    def __init__(self, base: Any, rows: MappedRows | None, copies: Copies | None, dial: int) -> None:
+    def __init__(self, base: Any, rows: MappedRows | None, copies: Copies, dial: int) -> None:
         form = form_of(base)
         assert form is not None
         self.form: Form = form
@@ -117,17 +116,13 @@ class ApproximateIndex:
         4
         """
         vectors = as_stored(vectors)
-        copies = find_copies(vectors)
-        rows = np.arange(len(vectors)) if copies is None else copies.first.astype(np.int64)
+        copies = find_copies(vectors) or no_copies(len(vectors))
         form, directions = suits(vectors, memory, parts)
         with _faiss_threads(threads):
-            base = new_base(form, directions, vectors)
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                on_progress(Progress("building the index", start, len(rows)))
-                base.add(vectors[rows[start : start + ROWS_AT_ONCE]].astype(np.float32))
-                _let_go(vectors)
-            on_progress(Progress("building the index", len(rows), len(rows)))
-            beside = None if form == "graph" else keep(vectors.shape[1], len(rows), partial(_halves, vectors, rows))
+            base, order = filled(new_base(form, directions, vectors), form, vectors, copies.first, on_progress)
+            copies = copies.arranged(order)
+            rows = copies.first.astype(np.int64)
+            beside = None if form == "graph" else keep(vectors.shape[1], len(rows), partial(halves, vectors, rows))
             index = cls(base, beside, copies, 0)
             index.dial = tuned(index.found, form, vectors, rows, parts)
         return index
@@ -140,7 +135,7 @@ class ApproximateIndex:
     @property
     def size(self) -> int:
         """How many vectors there are."""
-        return int(self._base.ntotal) + (0 if self._copies is None else len(self._copies.row))
+        return int(self._base.ntotal) + len(self._copies.row)
 
     def limit(self, room: int) -> None:
         """Let no more than so many bytes of the rows stay in memory after a search."""
@@ -185,10 +180,18 @@ class ApproximateIndex:
             return ranked(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32), k)
         with _faiss_threads(threads):
             rows, similar = self.found(queries, min(k, int(self._base.ntotal)), dial or self.dial)
-        return ranked(rows, 1 - similar, k) if self._copies is None else self._copies.expand(rows, 1 - similar, k)
+        return self._copies.expand(rows, 1 - similar, k)
 
     def found(self, queries: Vectors, k: int, dial: int) -> tuple[Rows, Distances]:
         """Find neighbours among the distinct vectors: positions, int64 (Q, k), and inner products, float32."""
+        if len(queries) < MANY:
+            return self._found(queries, k, dial)
+        order = nearby_order(coordinates(self._base, queries), group=4)
+        rows, similar = self._found(queries[order], k, dial)
+        back = np.argsort(order)
+        return rows[back], similar[back]
+
+    def _found(self, queries: Vectors, k: int, dial: int) -> tuple[Rows, Distances]:
         candidates, parameters = care(self.form, dial, k)
         at_once = len(queries)
         if self._room is not None and self._rows is not None:
@@ -255,10 +258,7 @@ class ApproximateIndex:
             if failure:
                 raise failure[0] from None
             raise
-        copies = self._copies
-        for part in () if copies is None else (copies.first, copies.owner, copies.row):
-            take(part.astype("<i4").tobytes())
-        take(TAIL.pack(self.dial, 0 if copies is None else len(copies.row), TAIL_MARK))
+        write_tail(take, self._copies, self.dial)
 
     @classmethod
     def load(cls, path: Path) -> ApproximateIndex:
@@ -276,40 +276,13 @@ class ApproximateIndex:
             form = form_of(base)
             if form is None:
                 raise StorageError(f"{path} holds another kind of index: {type(base).__name__}")
-            copies, dial = _read_tail(path, int(base.ntotal))
+            copies, dial = read_tail(path, int(base.ntotal))
         except (RuntimeError, MemoryError, OSError) as error:
             raise StorageError(f"{path} is not a whole index file") from error
         rows = None if form == "graph" else MappedRows.load(rows_beside(path))
         if rows is not None and (rows.index.ntotal, rows.index.d) != (base.ntotal, base.d):
             raise StorageError(f"{rows_beside(path)} holds other rows than {path.name}")
         return cls(base, rows, copies, dial)
-
-
-def _let_go(vectors: StoredVectors) -> None:
-    """Give the pages of a mapped array back that were read."""
-    source: Any = vectors.base
-    if isinstance(source, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        source.madvise(mmap.MADV_DONTNEED)
-
-
-def _halves(vectors: StoredVectors, rows: Rows) -> Iterator[NDArray[np.float16]]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield vectors[rows[start : start + ROWS_AT_ONCE]].astype(np.float16, copy=False)
-        _let_go(vectors)
-
-
-def _read_tail(path: Path, distinct: int) -> tuple[Copies | None, int]:
-    """Read what follows the index in the file; an OSError if that is not what `write` puts there."""
-    with path.open("rb") as handle:
-        end = handle.seek(-TAIL.size, 2)
-        dial, count, mark = TAIL.unpack(handle.read(TAIL.size))
-        if mark != TAIL_MARK:
-            raise OSError("the end is missing")
-        if not count:
-            return None, dial
-        handle.seek(end - 4 * (distinct + 2 * count))
-        numbers = np.frombuffer(handle.read(4 * (distinct + 2 * count)), dtype="<i4").astype(np.int32)
-    return Copies(*np.split(numbers, [distinct, distinct + count])), dial
 
 
 def _faiss() -> Any:

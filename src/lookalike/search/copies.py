@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lookalike.core.types import Distances, Rows
 from lookalike.search.protocol import StoredVectors, ranked
 
-__all__ = ["Copies", "find_copies"]
+__all__ = ["Copies", "find_copies", "no_copies"]
 
 ROWS_AT_ONCE = 20_000
 
@@ -28,7 +28,7 @@ class Copies:
     Attributes
     ----------
     first : int32 (U,)
-        For each distinct vector, the lowest row that holds it, ascending.
+        For each distinct vector, the lowest row that holds it; ascending, unless they were `arranged`.
     owner : int32 (C,)
         For each further copy, the position in `first` of the vector it repeats, ascending.
     row : int32 (C,)
@@ -38,6 +38,26 @@ class Copies:
     first: Positions
     owner: Positions
     row: Positions
+
+    def arranged(self, order: Rows) -> Copies:
+        """Return the same with the distinct vectors in another order.
+
+        Parameters
+        ----------
+        order : int64 (U,)
+            Positions in `first`, each once.
+
+        Examples
+        --------
+        >>> copies = find_copies(np.array([[1], [2], [1], [1]], dtype=np.float16)).arranged(np.array([1, 0]))
+        >>> copies.first.tolist(), copies.owner.tolist()
+        ([1, 0], [1, 1])
+        """
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        owner = place[self.owner]
+        by_owner = np.lexsort((self.row, owner))
+        return Copies(self.first[order], owner[by_owner], self.row[by_owner])
 
     def expand(self, found: Rows, distances: Distances, k: int) -> tuple[Rows, Distances]:
         """Turn neighbours among the distinct vectors into neighbours among all rows.
@@ -65,6 +85,8 @@ class Copies:
         [[1, 0, 2]]
         """
         rows = np.where(found < 0, -1, self.first[found]).astype(np.int64)
+        if not len(self.row):
+            return ranked(rows, distances, k)
         begin = np.searchsorted(self.owner, found, side="left")
         # No more than k copies of one vector can be wanted.
         counts = np.minimum(np.searchsorted(self.owner, found, side="right") - begin, k)
@@ -79,6 +101,18 @@ class Copies:
         more_rows[np.repeat(query, many), column] = extra
         more_distances[np.repeat(query, many), column] = np.repeat(distances[query, place], many)
         return ranked(np.hstack([rows, more_rows]), np.hstack([distances, more_distances]), k)
+
+
+def no_copies(count: int) -> Copies:
+    """Return what says that each of so many rows is distinct.
+
+    Examples
+    --------
+    >>> no_copies(3).first.tolist()
+    [0, 1, 2]
+    """
+    none = np.empty(0, np.int32)
+    return Copies(np.arange(count, dtype=np.int32), none, none)
 
 
 def find_copies(vectors: StoredVectors) -> Copies | None:

@@ -33,7 +33,7 @@ __all__ = ["EXACT_BELOW", "FORMAT", "open_or_build"]
 EXACT_BELOW = 20_000
 """Fewer vectors than this are compared one by one: 3 ms a query in 256 dimensions, no file, nothing missed."""
 
-FORMAT = 2
+FORMAT = 3
 """Of the pair of files; another number makes every file stale."""
 
 PATIENCE_SECONDS = 1800.0

@@ -20,11 +20,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from lookalike.core.errors import InputError
-from lookalike.core.types import Vectors
+from lookalike.core.types import Rows, Vectors
 from lookalike.search.leading import leading_directions
+from lookalike.search.nearby import COORDINATES
 from lookalike.search.protocol import StoredVectors
 
-__all__ = ["DIALS", "Form", "care", "form_of", "new_base", "resident", "suits"]
+__all__ = ["DIALS", "Form", "arrange", "care", "coordinates", "form_of", "new_base", "resident", "suits"]
 
 Form: TypeAlias = Literal["graph", "reduced", "cells"]
 
@@ -35,11 +36,15 @@ LINKS, BUILD_BEAM, REDUCED_BEAM = 16, 100, 128
 """Neighbours kept per vector and layer, twice as many in the lowest; candidates held while a graph is built."""
 
 DIALS: dict[Form, tuple[int, ...]] = {
-    "graph": (48, 64, 96, 128, 160, 208, 272, 352, 448, 576),
-    "reduced": (48, 64, 80, 96, 128, 160, 192, 240, 304, 384, 480, 640),
+    "graph": (96, 128, 160, 208, 272, 352, 448, 576),
+    "reduced": (128, 160, 192, 240, 304, 384, 480, 640),
     "cells": (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256),
 }
-"""The settings of each form, from fast to careful."""
+"""The settings of each form, from fast to careful.
+
+Even the fastest takes some care: people's pictures are further from a collection than its pictures are from each other,
+and those alone can be asked when an index is built.
+"""
 
 NUMBERS_A_CODE, CODED_AT_ONCE = 2, 4
 """Directions that share one code of four bits; codes come in pairs, a byte each."""
@@ -163,6 +168,37 @@ def form_of(base: Any) -> Form | None:
     if isinstance(inner, faiss.IndexHNSWSQ):
         return "reduced"
     return "cells" if isinstance(inner, faiss.IndexIVFPQFastScan) else None
+
+
+def arrange(base: Any, order: Rows) -> None:
+    """Put the vectors of a graph in another order.
+
+    Parameters
+    ----------
+    base : index of FAISS
+    order : int64 (N,)
+        Their places now, each once.
+    """
+    faiss = _faiss()
+    graph = faiss.downcast_index(base.index) if isinstance(base, faiss.IndexPreTransform) else base
+    graph.permute_entries(np.ascontiguousarray(order, np.int64))
+
+
+def coordinates(base: Any, queries: Vectors) -> Vectors:
+    """Return a few numbers that say which queries are near each other, float32 (Q, up to `COORDINATES`).
+
+    Parameters
+    ----------
+    base : index of FAISS
+    queries : float32 (Q, D)
+    """
+    faiss = _faiss()
+    if not isinstance(base, faiss.IndexPreTransform):
+        return queries[:, np.argsort(-queries.var(axis=0))[:COORDINATES]]
+    turn = faiss.downcast_VectorTransform(base.chain.at(0))
+    leading = faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)[:COORDINATES]
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    return np.asarray(queries @ leading.T / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
 
 def care(form: Form, dial: int, k: int) -> tuple[int, Any]:

@@ -16,17 +16,14 @@ __all__ = ["TARGET", "K", "tuned"]
 K, TARGET = 10, 0.992
 """Recall among so many neighbours that is asked for: a little above 0.99, for it is measured on few queries."""
 
-QUERIES = 256
+QUERIES = 1024
 ROWS_AT_ONCE = 20_000
 
-AROUND, STEP = 12, 1.3
-"""A query lies between a vector and so many neighbours, as far from it as they are."""
+AROUND, STEP = 12, 0.5
+"""A query lies between a vector and so many neighbours, half as far as they: found as well as one held out."""
 
-EVEN = 0.25
-"""Share of the queries that weigh all parts alike; the others weigh them by chance, few of them heavily."""
-
-HEAVY = 0.3
-"""Of the Dirichlet distribution of weights: the smaller, the more often one part has nearly all."""
+ALIKE, ONE = 4.0, 0.25
+"""Of the Dirichlet distributions that weights come from: about even, and often nearly all for one part."""
 
 TIE = 1e-5
 """Of the length of a query: what is nearer than this to the last neighbour counts as found."""
@@ -84,17 +81,19 @@ def _queries(
     parts: Sequence[slice],
     rng: np.random.Generator,
 ) -> Vectors:
-    """Draw queries that are none of the vectors, but lie among them, with weights."""
+    """Draw queries that are none of the vectors, but lie among them; parts are of one length, as models say them."""
     chosen = np.sort(rng.permutation(len(rows))[:QUERIES])
     home = vectors[rows[chosen]].astype(np.float32)
     near = np.maximum(search(home, AROUND, dial)[0], 0)
     around = np.stack([vectors[rows[column]] for column in near.T], axis=1).astype(np.float32)
     draw = rng.standard_normal((len(home), 1, AROUND), dtype=np.float32) * (STEP / AROUND**0.5)
     queries = home + (draw @ (around - home[:, None]))[:, 0]
-    weights = rng.dirichlet(np.full(len(parts), HEAVY), len(queries)) if len(parts) > 1 else np.ones((len(queries), 0))
-    weights[rng.random(len(queries)) < EVEN] = 1 / max(len(parts), 1)
-    for part, weight in zip(parts, weights.T, strict=False):
-        queries[:, part] *= weight[:, None]
+    if len(parts) > 1:
+        scales = np.exp(rng.uniform(np.log(ONE), np.log(ALIKE), len(queries)))
+        for query, scale in zip(queries, scales, strict=True):
+            for part, weight in zip(parts, rng.dirichlet(np.full(len(parts), scale)), strict=True):
+                length = np.linalg.norm(query[part])
+                query[part] *= weight / (length if length > 0 else 1)
     return np.asarray(queries, np.float32)
 
 

@@ -1,0 +1,64 @@
+"""Our own indexes, as they come."""
+
+# ruff: noqa: D102, ARG002 -- `Engine` says once what the methods of all engines do
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.engine import Engine, Rows, parts_of
+
+
+class Exact(Engine):
+    """`lookalike.search.exact`."""
+
+    settings = (0,)
+    modules = ("lookalike.search.exact",)
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        with path.open("wb") as handle:
+            np.save(handle, vectors.astype(self._dtype))
+
+    def open(self, path: Path) -> None:
+        from lookalike.search.exact import ExactIndex
+
+        self._index = ExactIndex(np.load(path))
+
+    def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
+        return self._index.search(queries, k)[0]
+
+
+class Ours(Engine):
+    """`lookalike.search.approximate`."""
+
+    settings = (0,)
+    modules = ("faiss", "lookalike.search.approximate")
+    packages = ("faiss-cpu",)
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        from lookalike.search.approximate import ApproximateIndex
+
+        ApproximateIndex.build(vectors).save(path)
+
+    def open(self, path: Path) -> None:
+        from lookalike.search.approximate import ApproximateIndex
+
+        self._index = ApproximateIndex.load(path)
+
+    def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
+        return self._index.search(queries, k)[0]
+
+
+class OursFused(Ours):
+    """The same, told which columns are one model's."""
+
+    def build(self, vectors: NDArray[np.float16], path: Path) -> None:
+        from lookalike.search.approximate import ApproximateIndex
+
+        ApproximateIndex.build(vectors, parts=parts_of(path)).save(path)
