@@ -58,14 +58,16 @@ def photographs(shared: Path) -> list[Path]:
     return [found[place] for place in np.random.default_rng(0).permutation(len(found))]
 
 
-def cuts(photo: NDArray[np.uint8], count: int, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-    """Give cuts of a photograph at random, half of them mirrored, lighter or darker."""
+def cuts(
+    photo: NDArray[np.uint8], count: int, size: tuple[int, int], rng: np.random.Generator
+) -> Iterator[NDArray[np.uint8]]:
+    """Give cuts of a photograph at random, (height, width), half of them mirrored, lighter or darker."""
     height, width = photo.shape[:2]
     for _ in range(count):
         side = np.sqrt(rng.uniform(*SHARE))
         high, wide = max(8, int(height * side)), max(8, int(width * side))
         top, left = int(rng.integers(height - high + 1)), int(rng.integers(width - wide + 1))
-        cut = cv2.resize(photo[top : top + high, left : left + wide], (112, 112), interpolation=cv2.INTER_AREA)
+        cut = cv2.resize(photo[top : top + high, left : left + wide], size[::-1], interpolation=cv2.INTER_AREA)
         cut = cv2.convertScaleAbs(cut, alpha=rng.uniform(0.8, 1.2), beta=rng.uniform(-20, 20))
         yield cut[:, ::-1] if rng.random() < 0.5 else cut
 
@@ -97,7 +99,7 @@ def looks(shared: Path, folder: Path, count: int) -> tuple[NDArray[np.float16], 
         pixels = []
         for number in range(first, last):
             path, each = plan[number]
-            pixels += cuts(_photo(path), each, np.random.default_rng([1, number]))
+            pixels += cuts(_photo(path), each, card["input_size"], np.random.default_rng([1, number]))
         for start in range(0, len(pixels), AT_ONCE):
             batch = np.stack(pixels[start : start + AT_ONCE]).astype(np.float32) / 255
             batch = np.ascontiguousarray(((batch - mean) / std).transpose(0, 3, 1, 2))

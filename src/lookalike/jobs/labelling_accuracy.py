@@ -149,7 +149,8 @@ class LiveAccuracy:
                     if annotator in self._found:  # without changing who goes first
                         self._found[annotator] = found
         except Exception as error:  # it is no more than a view: those who answer must not notice
-            if str(error) != self._trouble:
+            ending = not threading.main_thread().is_alive()  # of a server that stops, nobody needs to know
+            if str(error) != self._trouble and not ending:
                 self._trouble = str(error)
                 log.warning("how far models agree with the answers cannot be worked out: %s", error)
         finally:
