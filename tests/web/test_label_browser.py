@@ -239,7 +239,7 @@ def test_how_often_models_agree_shows_while_one_answers(
     assert not page.evaluate("document.documentElement.scrollHeight > innerHeight + 1")  # forty models scroll inside
     page.keyboard.press("m")
     assert not page.evaluate("agreement.open")
-    assert "compact" in page.locator("#agreement_short").inner_text()
+    until(page, lambda: "compact" in page.locator("#agreement_short").inner_text())  # once enough have been counted
     page.locator("#agreement summary").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("agreement.open")

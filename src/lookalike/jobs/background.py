@@ -170,12 +170,18 @@ class BackgroundJobs:
         return self.job(id)
 
     def close(self) -> None:
-        """Stop the jobs that were started here, and wait for them."""
+        """Stop the jobs that were started here, and wait for them; one that does not stop is killed."""
         with self._lock:
-            for process in list(self._processes):
+            processes = list(self._processes)
+            for process in processes:
                 assert process.stdin is not None
                 process.stdin.close()
-                process.wait(2 * STOP_SECONDS)
+            for process in processes:
+                try:
+                    process.wait(2 * STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
     def _launch(self, task: Task) -> Job:
         """Start a process, and wait until it says that it lives."""

@@ -37,7 +37,7 @@ class KnownFeatures:
     >>> Image.new("RGB", (64, 64), (200, 0, 0)).save(photos / "red.png")
     >>> collection = Collection.create(photos / ".lookalike", root=photos)
     >>> _ = collection.sync()
-    >>> KnownFeatures(collection.workspace).of(["classic"], ["red.png", "gone.png"]).ids.tolist()
+    >>> KnownFeatures(collection.workspace).of(["compact"], ["red.png", "gone.png"]).ids.tolist()
     ['red.png']
     """
 

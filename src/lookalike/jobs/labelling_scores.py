@@ -80,7 +80,7 @@ class Scores:
     >>> _ = collection.sync()
     >>> answers = Judgments.from_ids(["red.png"], ["rose.png"], ["sea.png"], votes_a=[1], votes_b=[0])
     >>> [(said.choice.name, said.gaps[0] > 0) for said in Scores(collection.workspace).about(answers)]
-    [('classic', np.True_)]
+    [('compact', np.True_)]
     """
 
     def __init__(self, workspace: Workspace) -> None:
