@@ -22,7 +22,8 @@ def machine(*packages: str) -> str:
         names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     versions = "".join(f", {name} {version(name)}" for name in packages)
-    return f"Machine: {model}, {cores()} cores, Python {platform.python_version()}{versions}."
+    count = cores()
+    return f"Machine: {model}, {count} core{'s' if count > 1 else ''}, Python {platform.python_version()}{versions}."
 
 
 def command_line() -> str:
