@@ -36,8 +36,8 @@ class CutError(Exception):
     """Stands for the end of the process."""
 
 
-def lessons_of(count: int = 40, held: int = 8) -> Lessons:
-    """Make pictures of one colour each, in three lights; teachers tell the colour."""
+def lessons_of(count: int = 40, held: int = 8, copies: int = 0) -> Lessons:
+    """Make pictures of one colour each, in three lights; teachers tell the colour. Copies are of another colour."""
     rng = np.random.default_rng(0)
     colours = rng.integers(40, 200, (count, 3))
     said = {}
@@ -47,10 +47,12 @@ def lessons_of(count: int = 40, held: int = 8) -> Lessons:
         said[name] = np.stack([space.project(plain)] * 3).astype(np.float16)
 
     def view(image: int, number: int) -> Any:
+        if number > 2:
+            return np.broadcast_to((255 - colours[image, ::-1]).astype(np.uint8), (32, 32, 3)).copy()
         light = (1.0, 0.8, 1.2)[number]
         return np.broadcast_to((colours[image] * light).clip(0, 255).astype(np.uint8), (32, 32, 3)).copy()
 
-    return Lessons(said, view, np.arange(held, count), np.arange(held))
+    return Lessons(said, view, np.arange(held, count), np.arange(held), copies)
 
 
 def taught(encoder: Any, lessons: Lessons, checkpoints: Any = None, on_progress: Any = None, **given: Any) -> Any:
@@ -67,6 +69,25 @@ def test_a_student_learns_what_teachers_say_of_pictures_it_never_saw(toy: Make) 
     assert done.after.loss < 0.5 * done.before.loss
     assert min(done.after.cosine.values()) > 0.75 > 0.4 > max(done.before.cosine.values())
     assert [one["epoch"] for one in done.history] == list(range(1, 31))
+
+
+def test_of_a_copy_a_student_says_what_teachers_say_of_the_picture(toy: Make) -> None:
+    lessons, encoder = lessons_of(copies=2), toy()
+    pictures = lessons.train
+    shown = Preparation(encoder.mean, encoder.std, encoder.device)(np.stack([lessons.view(row, 3) for row in pictures]))
+
+    def cosines(lessons: Lessons) -> list[float]:
+        student, _ = taught(toy(), lessons, epochs=25)
+        student.eval()
+        with torch.inference_mode():
+            thought = student(shown)[1]
+        said = lessons.rows_of(np.full(len(pictures), lessons.asked), pictures)
+        pairs = zip(thought, map(torch.from_numpy, said), strict=True)
+        return [1 - float(embedding_match(*pair)) for pair in pairs]
+
+    assert lessons.views == 5
+    with_copies, without = cosines(lessons), cosines(lessons_of())
+    assert min(with_copies) > max(without) + 0.3
 
 
 def test_a_training_that_was_cut_off_goes_on_as_if_nothing_had_happened(toy: Make, tmp_path: Path) -> None:

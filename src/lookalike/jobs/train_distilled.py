@@ -22,6 +22,7 @@ from lookalike.embedding.encoder import Encoder, load_encoder
 from lookalike.embedding.lens import Lens, ViewLens
 from lookalike.embedding.view_pixels import ViewPixels
 from lookalike.encoders.load import load_random
+from lookalike.images.augmentation import chosen_augmentation
 from lookalike.jobs.distilled import DistillReport, keep_distilled
 from lookalike.jobs.matching_pictures import MatchingPictures, matching_pictures, without_known
 from lookalike.jobs.networks import Outputs, check_trainable, checkpoints_of, trainable
@@ -205,8 +206,10 @@ def _lessons(
     train, validation = _dealt(len(pictures.ids), settings)
     files = dict(zip(pictures.ids, pictures.files, strict=True))
     said = teachers_say(workspace, teachers, files, lenses, train, settings.teacher_dim, tell)
+    edited = chosen_augmentation("copies")
+    lenses += [ViewLens(edited, number, settings.seed) for number in range(1, settings.copies + 1)]
     shown = ViewPixels(folder, Encoder(student), pictures.files, lenses)
-    return Lessons(said, shown.picture, train, validation)
+    return Lessons(said, shown.picture, train, validation, settings.copies)
 
 
 def _dealt(count: int, settings: DistillSettings) -> tuple[Rows, Rows]:

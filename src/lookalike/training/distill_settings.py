@@ -23,6 +23,9 @@ class DistillSettings:
         Views of every picture that the teachers are asked about, beside the picture as it is.
     augmentation : str
         What views are: a name of `lookalike.images.augmentation.AUGMENTATIONS`, or a file of one.
+    copies : int
+        Edited copies of every picture (the augmentation ``"copies"``), which no teacher is asked about: the student
+        should say of them what teachers say of the picture as it is, so that it knows it again.
     dim : int
         Length of the student's global vector.
     hidden : int
@@ -61,6 +64,7 @@ class DistillSettings:
 
     views: int = 4
     augmentation: str = "mild"
+    copies: int = 0
     dim: int = 256
     hidden: int = 1024
     teacher_dim: int = 512
@@ -96,7 +100,7 @@ class DistillSettings:
 CHOICES = {"keep": ("best", "last"), "precision": ("auto", "full", "half")}
 LEAST = {"views": 1, "dim": 2, "hidden": 1, "teacher_dim": 2, "epochs": 1, "batch": 2, "patience": 0, "seed": 0}
 LEAST |= {"match": 0, "relation": 0, "neighbours": 0, "contrast": 0, "weight_decay": 0}
-LEAST |= {"warmup": 0, "cooldown": 0}
+LEAST |= {"warmup": 0, "cooldown": 0, "copies": 0}
 POSITIVE = ("temperature", "matrix_rate", "learning_rate", "checkpoint_minutes")
 
 

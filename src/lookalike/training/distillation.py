@@ -1,6 +1,7 @@
 """Teach a student network what its teachers say: the task that the loop over networks is given.
 
-A row is a picture; a step shows each of its pictures in two of the views that the teachers were asked about.
+A row is a picture; a step shows each of its pictures in two of the views that the teachers were asked about, or as an
+edited copy, of which a student should say what they say of the picture as it is.
 
 This module imports torch.
 """
@@ -46,21 +47,42 @@ class Lessons:
     said : mapping of str to float16 (V + 1, N, d)
         By teacher: unit rows, of the N pictures as they are and in each of V views.
     view : callable
-        ``(picture, view) -> uint8 (H, W, 3)``: what the student is shown; view 0 is the picture as it is. Called in
-        several threads.
+        ``(picture, view) -> uint8 (H, W, 3)``: what the student is shown; view 0 is the picture as it is, those from
+        V + 1 on are edited copies of it. Called in several threads.
     train, validation : int64
         Pictures to learn from, and held out.
+    copies : int
+        Edited copies of every picture.
     """
 
     said: Mapping[str, NDArray[np.float16]]
     view: Callable[[int, int], Pixels]
     train: Rows
     validation: Rows
+    copies: int = 0
+
+    @property
+    def asked(self) -> int:
+        """V + 1."""
+        return len(next(iter(self.said.values())))
 
     @property
     def views(self) -> int:
-        """V + 1."""
-        return len(next(iter(self.said.values())))
+        """What a picture can be shown as: V + 1 + copies."""
+        return self.asked + self.copies
+
+    def rows_of(self, views: Rows, pictures: Rows) -> list[NDArray[np.float32]]:
+        """Return what each teacher says of some pictures in some views: of a copy, what it says of the picture.
+
+        Examples
+        --------
+        >>> said = np.arange(4, dtype=np.float16).reshape(2, 2, 1)
+        >>> lessons = Lessons({"t": said}, lambda picture, view: None, np.arange(2), np.arange(0), copies=1)
+        >>> lessons.rows_of(np.array([0, 1, 2]), np.array([1, 1, 1]))[0].ravel().tolist()
+        [1.0, 3.0, 1.0]
+        """
+        views = np.where(views < self.asked, views, 0)
+        return [np.ascontiguousarray(one[views, pictures], np.float32) for one in self.said.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +247,7 @@ class _Distilling:
 
     def _said(self, views: Rows, pictures: Rows) -> list[torch.Tensor]:
         """Return what the teachers say of some pictures in some views."""
-        rows = (np.ascontiguousarray(one[views, pictures], np.float32) for one in self._lessons.said.values())
-        return [torch.from_numpy(one).to(self.device) for one in rows]
+        return [torch.from_numpy(one).to(self.device) for one in self._lessons.rows_of(views, pictures)]
 
     def validated(self) -> Marks | None:
         rows = self._lessons.validation
