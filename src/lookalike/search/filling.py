@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lookalike.core.progress import OnProgress, Progress
 from lookalike.core.types import Rows
-from lookalike.search.forms import Form, arrange
+from lookalike.search.forms import Form, arrange, link_back
 from lookalike.search.leading import leading_directions
 from lookalike.search.nearby import COORDINATES, nearby_order
 from lookalike.search.protocol import StoredVectors
@@ -38,7 +38,7 @@ def halves(vectors: StoredVectors, rows: Rows) -> Iterator[NDArray[np.float16]]:
 def filled(
     base: Any, form: Form, vectors: StoredVectors, first: NDArray[np.int32], on_progress: OnProgress
 ) -> tuple[Any, Rows]:
-    """Add the distinct vectors to a new index, and set those side by side that are near each other.
+    """Add the distinct vectors to a new index, see that each can be found, and set near ones side by side.
 
     They are added as they come: a graph that is built place by place has few ways from one end to the other.
 
@@ -60,6 +60,7 @@ def filled(
     on_progress(Progress("building the index", len(first), len(first)))
     if not said:
         return base, np.arange(len(first))
+    link_back(base)
     order = nearby_order(np.concatenate(said))
     arrange(base, order)
     return base, order
