@@ -19,6 +19,8 @@ ENGINES: dict[str, tuple[str, Callable[[], Engine]]] = {
     "exact-f16": ("lookalike exact, float16", lambda: Exact("float16")),
     "ours": ("lookalike approximate", Ours),
     "ours-fused": ("lookalike", OursFused),
+    "ours-fused-1gb": ("lookalike, in 1 GB of memory", lambda: OursFused(10**9)),
+    "ours-fused-300mb": ("lookalike, in 300 MB of memory", lambda: OursFused(3 * 10**8)),
     "naive": ("nearest of each model, ranked", Naive),
     "faiss-hnsw": ("FAISS HNSW, float16", FaissHnsw),
     "hnswlib": ("hnswlib, float32", HnswLib),

@@ -56,9 +56,17 @@ class Ours(Engine):
 
 
 class OursFused(Ours):
-    """The same, told which columns are one model's."""
+    """The same, told which columns are one model's, and perhaps how many bytes of memory it may take."""
+
+    def __init__(self, memory: int | None = None) -> None:
+        self._memory = memory
 
     def build(self, vectors: NDArray[np.float16], path: Path) -> None:
         from lookalike.search.approximate import ApproximateIndex
 
-        ApproximateIndex.build(vectors, parts=parts_of(path)).save(path)
+        ApproximateIndex.build(vectors, parts=parts_of(path), memory=self._memory).save(path)
+
+    def open(self, path: Path) -> None:
+        super().open(path)
+        if self._memory is not None:  # as `lookalike.search.disposable` does
+            self._index.limit(self._memory - path.stat().st_size)
