@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from lookalike.core.errors import InputError  # noqa: E402
+from lookalike.core.errors import EncoderError, InputError  # noqa: E402
 from lookalike.core.progress import Progress  # noqa: E402
-from lookalike.encoders.export import export_module  # noqa: E402
+from lookalike.encoders.export import export_module, export_onnx  # noqa: E402
 from lookalike.encoders.onnx import OnnxEncoder, load  # noqa: E402
 from lookalike.losses.contrastive import nt_xent, paired_targets  # noqa: E402
 from lookalike.losses.distillation import embedding_match, neighbour_match, relation_match  # noqa: E402
@@ -23,6 +23,7 @@ from lookalike.training.checkpoints import Checkpoints, changing  # noqa: E402
 from lookalike.training.distill_settings import distill_settings  # noqa: E402
 from lookalike.training.distillation import Lessons, distil, lesson_loss  # noqa: E402
 from lookalike.training.finetune_measures import Preparation  # noqa: E402
+from lookalike.training.onward import begin_with, fit_heads  # noqa: E402
 from lookalike.training.student import OUTPUTS, Outputs, student_of  # noqa: E402
 from lookalike.training.teacher_space import TeacherSpace  # noqa: E402
 
@@ -30,6 +31,8 @@ Make = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAST = {"dim": 6, "hidden": 16, "batch": 16, "learning_rate": 0.02, "epochs": 6, "views": 2}
+
+STILL = {**FAST, "epochs": 1, "learning_rate": 1e-9, "matrix_rate": 1e-9}
 
 
 class CutError(Exception):
@@ -185,3 +188,33 @@ def test_a_space_keeps_the_cosines_of_centred_features() -> None:
 def test_wrong_parameters_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         distill_settings(given)
+
+
+def test_it_begins_where_the_other_ended(toy: Make, tmp_path: Path) -> None:
+    lessons, encoder = lessons_of(), toy()
+    first, done = taught(encoder, lessons, epochs=30)
+    export_module(Outputs(first), OUTPUTS, encoder, tmp_path / "first.onnx")
+    chosen, prepare = distill_settings(STILL), Preparation(encoder.mean, encoder.std, encoder.device)
+    again = student_of(encoder, [one.shape[2] for one in lessons.said.values()], chosen)
+    again.taps.load_state_dict(first.taps.state_dict())
+    begin_with(again, tmp_path / "first.onnx")
+    fit_heads(again, prepare, lessons)
+    marks = distil(again, prepare, lessons, chosen).before
+    assert marks is not None
+    assert marks.agreement == pytest.approx(done.after.agreement, abs=1e-6)
+    assert min(marks.cosine.values()) > min(done.after.cosine.values()) - 0.1 > max(done.before.cosine.values())
+
+
+def test_what_is_no_such_student_is_refused(toy: Make, tmp_path: Path) -> None:
+    encoder, chosen = toy(), distill_settings({**STILL, "dim": 5})
+    export_onnx(encoder, tmp_path / "net.onnx")
+    student = student_of(encoder, [3], chosen)
+    with pytest.raises(EncoderError, match=r"net\.onnx is no exported student"):
+        begin_with(student, tmp_path / "net.onnx")
+    other = student_of(encoder, [3], distill_settings(STILL))
+    export_module(Outputs(other), OUTPUTS, encoder, tmp_path / "other.onnx")
+    with pytest.raises(EncoderError, match=r"another global vector: summit\.3\.weight is 6 x 16, not 5 x 16"):
+        begin_with(student, tmp_path / "other.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(EncoderError, match="not a network in ONNX"):
+        begin_with(student, tmp_path / "text.onnx")

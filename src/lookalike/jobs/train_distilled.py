@@ -62,6 +62,7 @@ def train_distilled(
     resume: bool = False,
     replace: bool = False,
     on_progress: OnProgress = silent,
+    onward: Path | None = None,
 ) -> DistillReport | None:
     """Teach a student. Started by ``torchrun``, all its processes share the work.
 
@@ -95,6 +96,9 @@ def train_distilled(
     replace : bool
         Whether a model of that name, or the checkpoints of another training, may give way.
     on_progress : callable
+    onward : Path, optional
+        The ``.onnx`` file of a student that was taught before, whose global vector this one begins with; with the
+        `weights` of the same.
 
     Returns
     -------
@@ -111,10 +115,11 @@ def train_distilled(
     started = time.perf_counter()
     held, outputs = Workspace(workspace), outputs or Outputs()
     path = new_model_file(held, name, replace)
-    settings = _checked(teachers, student, parameters or {}, outputs)
+    settings = _checked(teachers, student, parameters or {}, outputs, onward)
     asked = _known(teachers)
     from lookalike.training.distillation import distil
     from lookalike.training.finetune_measures import Preparation
+    from lookalike.training.onward import begin_with, fit_heads
     from lookalike.training.processes import joined_processes
     from lookalike.training.student import student_of
 
@@ -123,7 +128,7 @@ def train_distilled(
         found = matching_pictures(photos, None, tell)
         pictures, known = without_known(found, apart, tell)
         base = _student(student, weights, settings.seed, device)
-        training = _identity(base, asked, settings, pictures)
+        training = _identity(base, asked, settings, pictures, onward)
         checkpoints = checkpoints_of(held, name, training, resume, replace, processes)
         with processes.in_turn():  # the first asks, the others then read what was kept
             lessons = _lessons(held, checkpoints.folder, base, [*asked], pictures, settings, tell)
@@ -131,8 +136,11 @@ def train_distilled(
         network = student_of(base, dims, settings)
         if processes.first and not checkpoints.exists():
             _check_export(network, base)
+        prepare = Preparation(base.mean, base.std, base.device)
+        if onward is not None:
+            begin_with(network, onward)
+            fit_heads(network, prepare, lessons)
         with _told(outputs.tensorboard if processes.first else None, settings) as told:
-            prepare = Preparation(base.mean, base.std, base.device)
             done = distil(network, prepare, lessons, settings, processes, checkpoints, told, tell)
         if not processes.first:
             return None
@@ -157,10 +165,14 @@ def train_distilled(
     return report
 
 
-def _checked(teachers: Sequence[str], student: str, parameters: Mapping[str, Any], outputs: Outputs) -> DistillSettings:
+def _checked(
+    teachers: Sequence[str], student: str, parameters: Mapping[str, Any], outputs: Outputs, onward: Path | None
+) -> DistillSettings:
     """Refuse before anything is loaded what would be refused after it."""
     if not teachers:
         raise InputError("a student needs teachers: name one encoder at least")
+    if onward is not None and not onward.is_file():
+        raise InputError(f"{onward}: no such file; give the .onnx file of a student that was taught before")
     outputs.check()
     check_trainable(student)
     need_torch()
@@ -220,12 +232,18 @@ def _dealt(count: int, settings: DistillSettings) -> tuple[Rows, Rows]:
 
 
 def _identity(
-    student: NetworkEncoder, teachers: Mapping[str, str], settings: DistillSettings, pictures: MatchingPictures
+    student: NetworkEncoder,
+    teachers: Mapping[str, str],
+    settings: DistillSettings,
+    pictures: MatchingPictures,
+    onward: Path | None,
 ) -> str:
     """Return a hash of all that decides the steps of a training, but for its end."""
     chosen = {key: value for key, value in settings.as_dict().items() if key not in FREE}
     prints = [student.spec.fingerprint, *teachers.values()]
-    made_of = (prints, chosen, settings.looks.as_json(), pictures.ids)
+    made_of: tuple[Any, ...] = (prints, chosen, settings.looks.as_json(), pictures.ids)
+    if onward is not None:
+        made_of = (*made_of, hashlib.sha256(onward.read_bytes()).hexdigest())
     return hashlib.sha256(repr(made_of).encode("utf-8", "surrogateescape")).hexdigest()
 
 

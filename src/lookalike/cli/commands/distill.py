@@ -52,6 +52,14 @@ StudentOption = Annotated[
         "plain:small with four. It begins with weights of chance, or those of --weights.",
     ),
 ]
+OnwardOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--onward",
+        metavar="FILE",
+        help="The .onnx file of a student taught before, to go on with its global vector; with --weights of the same.",
+    ),
+]
 ApartOption = Annotated[
     list[Path] | None,
     typer.Option("--apart", metavar="DIR", help="Pictures to be measured on: none of them is learned from."),
@@ -68,6 +76,7 @@ def distill(
     teacher: TeacherOption,
     student: StudentOption = None,
     weights: WeightsOption = None,
+    onward: OnwardOption = None,
     apart: ApartOption = None,
     views: ViewsOption = None,
     epochs: EpochsOption = None,
@@ -112,6 +121,7 @@ def distill(
             resume,
             replace,
             on_progress,
+            onward,
         )
     if report is None:  # of several processes the first alone speaks
         return
