@@ -81,7 +81,7 @@ def test_what_is_no_address_is_refused_without_being_repeated(given: str) -> Non
 
 
 def test_other_stores_are_refused() -> None:
-    with pytest.raises(InputError, match="gs:// is no place for a collection"):
+    with pytest.raises(InputError, match="gs:// cannot be used"):
         Workspace("gs://bucket/x")
 
 
