@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,11 +25,24 @@ CONNECT_SECONDS, ANSWER_SECONDS, ATTEMPTS = 5, 30, 3
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file: its path below the base with ``/`` between the parts, its bytes, when it was changed (ns since 1970)."""
+    """A file as it was found.
+
+    Attributes
+    ----------
+    path : str
+        Below the base, with ``/`` between the parts.
+    size : int
+        Bytes.
+    mtime_ns : int
+        When it was last changed, in nanoseconds since 1970; an object store says it to the second.
+    tag : str
+        What an object store calls this content, where it was asked for the one file.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    tag: str = ""
 
 
 class FileStore:
@@ -43,6 +56,7 @@ class FileStore:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "a.txt").write_bytes(b"abc")
     >>> store = FileStore(str(folder))
@@ -98,8 +112,21 @@ class FileStore:
         from pyarrow import fs
 
         with self._asked(f"cannot look for {self.at(path)}"):
+            if self.remote:
+                return self._found(path)
             found = self._system().get_file_info(self._inner(path))
         return StoredFile(path, found.size, found.mtime_ns) if found.type == fs.FileType.File else None
+
+    def _found(self, path: str) -> StoredFile | None:
+        """Ask an object store for one file."""
+        try:
+            handle = self._system().open_input_file(self._inner(path))
+        except FileNotFoundError:
+            return None
+        with handle:
+            said = {name: value.decode() for name, value in handle.metadata().items()}
+            changed = datetime.fromisoformat(said.get("Last-Modified", "1970-01-01T00:00:00Z"))
+            return StoredFile(path, handle.size(), int(changed.timestamp()) * 10**9, said.get("ETag", ""))
 
     def open(self, path: str) -> Any:
         """Open a file for reading anywhere in it: a `pyarrow.NativeFile`, whose `read_at` several threads may call.
@@ -193,14 +220,3 @@ def refused(error: Exception, doing: str) -> str:
         with storage(doing):
             raise error
     return " ".join(str(error).split())[:160] or type(error).__name__
-
-
-def absolute(path: str | Path) -> str:
-    """Return a folder's own path, links followed, with ``/`` between the parts.
-
-    Examples
-    --------
-    >>> absolute("/tmp/..")
-    '/'
-    """
-    return Path(path).resolve().as_posix()

@@ -45,8 +45,10 @@ def outcome(report: IndexReport) -> tuple[object, ...]:
     )
 
 
-def on_ray(workspace: Path, root: Path, workers: int = 2, encoder: str = "classic") -> tuple[Collection, IndexReport]:
-    collection = Collection.create(workspace, root, encoder)
+def on_ray(
+    workspace: Path, root: Path, workers: int = 2, encoder: str = DEFAULT_ENCODER
+) -> tuple[Collection, IndexReport]:
+    collection = Collection.create(workspace, root)
     with RayFilling("ray", workers) as filling:
         return collection, collection.sync(filling=filling)
 

@@ -81,8 +81,9 @@ class PrefixSource:
 
     def inside(self, part: str | Path) -> tuple[str, ...]:
         """Return the beginning of the paths below an address."""
-        below = relative(self.name.base, source_name(part).text)
-        if below is None:
+        named = source_name(part)
+        below = relative(self.name.base, named.base)
+        if below is None or named.kind != "pictures":
             raise elsewhere(part, self.name)
         return (below,)
 

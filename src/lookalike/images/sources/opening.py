@@ -8,11 +8,13 @@ from pathlib import Path
 
 from lookalike.core.errors import InputError
 from lookalike.core.file_store import FileStore
+from lookalike.core.progress import silent
 from lookalike.core.source_names import SHARDS, SourceName, source_name
 from lookalike.images.folder import EXTENSIONS, extension, hidden
-from lookalike.images.sources.base import ImageSource
+from lookalike.images.sources.base import WHOLE, ImageSource
 from lookalike.images.sources.folder import FolderSource, PrefixSource
 from lookalike.images.sources.parquet import ParquetSource
+from lookalike.images.sources.shards import shard_files
 from lookalike.images.sources.tars import TarSource
 
 __all__ = ["open_source", "settled"]
@@ -45,7 +47,7 @@ def settled(name: SourceName) -> SourceName:
     Raises
     ------
     InputError
-        There is no such folder, or nothing at the address.
+        There is no such folder, or nothing of these kinds at the address.
     StorageError
         It cannot be listed.
 
@@ -58,6 +60,7 @@ def settled(name: SourceName) -> SourceName:
     '**/*.parquet'
     """
     if name.kind != "pictures":
+        shard_files(name)
         return name
     if name.folder is not None and not name.folder.is_dir():
         what = "is a file" if name.folder.exists() else "does not exist"
@@ -67,6 +70,8 @@ def settled(name: SourceName) -> SourceName:
     else:
         store = FileStore(name.base)
         found = _kind(file.path for deep in (False, True) for file in store.files(deep=deep))
+        if not found:  # names without an ending, or nothing, which is then said
+            PrefixSource(name).look(WHOLE, Path(), silent)
     return name if found in ("", "pictures") else source_name(f"{name.base.rstrip('/')}/**/*.{found}")
 
 

@@ -22,7 +22,7 @@ from lookalike.images.folder import FolderScan, ImageFile, Rejected, printable
 from lookalike.images.sources.ahead import READERS
 from lookalike.images.sources.base import WHOLE, cut, elsewhere, relative
 
-__all__ = ["DamagedError", "Listing", "ShardSource"]
+__all__ = ["DamagedError", "Listing", "ShardSource", "shard_files"]
 
 FORMAT = 1
 PARTS_AT_MOST = 8
@@ -59,7 +59,7 @@ class ShardSource:
     """What the sources of shards share; they say how one is listed and read.
 
     Paths of pictures are the path of the shard and the id in it; their time is the shard's, to the millisecond: what is
-    below makes any other size or time of the shard another stamp.
+    below makes any other size, time or tag of the shard another stamp.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ class ShardSource:
             raise elsewhere(part, self.name)
         if named.kind == "pictures":
             return (below,)
-        there = named.names or [file.path for file in _fitting(FileStore(named.base), named)]
-        shards = [below + path for path in there]
+        shards = [below + path for path in named.names or _fitting(FileStore(named.base), named)]
         if not all(map(self.name.fits, shards)):
             raise elsewhere(part, self.name)
         return tuple(f"{path}/" for path in shards)
 
     def look(self, beginnings: tuple[str, ...], keep: Path, on_progress: OnProgress) -> FolderScan:
         """List the pictures of all shards, in the order in which they stand there."""
-        shards, found = self._shards(beginnings)
+        shards, missing = shard_files(self.name, beginnings)
+        found = FolderScan([], [Rejected(path, "no such file") for path in missing], 0)
         stage = f"looking through {self.name.kind} files"
         on_progress(Progress(stage, 0, len(shards)))
         with ThreadPoolExecutor(READERS) as pool:
@@ -141,25 +141,11 @@ class ShardSource:
         found = self._store.find(file.shard)
         return found is None or _stamp(found) != file.mtime_ns
 
-    def _shards(self, beginnings: tuple[str, ...]) -> tuple[list[StoredFile], FolderScan]:
-        """Find the files that are named, and note those that are not there."""
-        found = FolderScan([], [], 0)
-        if self.name.names is None:
-            shards = [file for file in _fitting(self._store, self.name) if f"{file.path}/".startswith(beginnings)]
-        else:
-            wanted = [path for path in self.name.names if f"{path}/".startswith(beginnings)]
-            with ThreadPoolExecutor(READERS) as pool:
-                there = dict(zip(wanted, pool.map(self._store.find, wanted), strict=True))
-            shards = [file for file in there.values() if file is not None]
-            found.rejected.extend(Rejected(path, "no such file") for path, file in there.items() if file is None)
-        if not shards:
-            raise InputError(f"there is no file {self.name.text}: correct the name")
-        return shards, found
-
     def _listed(self, shard: StoredFile, keep: Path) -> Listing:
         """List a shard, or read the list that was kept of it as it is."""
         digest = hashlib.sha256(f"{self.name.kind} {self._store.at(shard.path)}".encode()).hexdigest()[:24]
-        file, stamp = keep / f"{digest}.json", [FORMAT, shard.size, shard.mtime_ns]
+        file = keep / f"{digest}.json"
+        stamp = [str(FORMAT), str(shard.size), str(shard.mtime_ns), shard.tag]
         kept = _kept(file, stamp)
         if kept is not None:
             return kept
@@ -174,7 +160,7 @@ class ShardSource:
         return listing
 
 
-def _kept(file: Path, stamp: list[int]) -> Listing | None:
+def _kept(file: Path, stamp: list[str]) -> Listing | None:
     try:
         raw: Any = read_json(file) if file.is_file() else None
         if raw is None or raw.pop("stamp") != stamp:
@@ -185,15 +171,41 @@ def _kept(file: Path, stamp: list[int]) -> Listing | None:
         return None  # damaged: it is made again
 
 
-def _fitting(store: FileStore, name: SourceName) -> list[StoredFile]:
+def shard_files(name: SourceName, beginnings: tuple[str, ...] = WHOLE) -> tuple[list[StoredFile], list[str]]:
+    """Return the files of a source, those below some paths, and what it names and is not there.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    StorageError
+        They cannot be looked for.
+
+    Examples
+    --------
+    >>> shard_files(SourceName("tar", "/no/such", "x.tar"))
+    Traceback (most recent call last):
+    lookalike.core.errors.InputError: there is no file /no/such/x.tar: correct the name
+    """
+    store = FileStore(name.base)
+    wanted = [path for path in name.names or _fitting(store, name) if f"{path}/".startswith(beginnings)]
+    with ThreadPoolExecutor(READERS) as pool:
+        there = dict(zip(wanted, pool.map(store.find, wanted), strict=True))
+    shards = [file for file in there.values() if file is not None]
+    if not shards:
+        raise InputError(f"there is no file {name.text}: correct the name")
+    return shards, [path for path, file in there.items() if file is None]
+
+
+def _fitting(store: FileStore, name: SourceName) -> list[str]:
     """Return the files below a base that fit a pattern; hidden ones are none."""
     return [
-        file
-        for file in store.files(deep="**/" in name.pattern or "/" in name.pattern)
+        file.path
+        for file in store.files(deep="/" in name.pattern)
         if name.fits(file.path) and not any(part.startswith((".", "_")) for part in file.path.split("/"))
     ]
 
 
 def _stamp(shard: StoredFile) -> int:
-    exact = hashlib.sha256(f"{shard.size} {shard.mtime_ns}".encode()).digest()
+    exact = hashlib.sha256(f"{shard.size} {shard.mtime_ns} {shard.tag}".encode()).digest()
     return shard.mtime_ns // 1_000_000 * 1_000_000 + int.from_bytes(exact[:8], "big") % 1_000_000
