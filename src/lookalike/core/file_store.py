@@ -88,7 +88,7 @@ class FileStore:
         """
         from pyarrow import fs
 
-        where, start = self.at(below), len(self._inner("")) + 1
+        where, start = self.at(below), len(self._inner("").rstrip("/")) + 1
         with self._asked(f"cannot list {where}"):
             system = self._system()
             try:

@@ -45,9 +45,7 @@ def outcome(report: IndexReport) -> tuple[object, ...]:
     )
 
 
-def on_ray(
-    workspace: Path, root: Path, workers: int = 2, encoder: str = DEFAULT_ENCODER
-) -> tuple[Collection, IndexReport]:
+def on_ray(workspace: Path, root: Path, workers: int = 2) -> tuple[Collection, IndexReport]:
     collection = Collection.create(workspace, root)
     with RayFilling("ray", workers) as filling:
         return collection, collection.sync(filling=filling)
