@@ -25,7 +25,8 @@ def look(source: ImageSource, keep: Path) -> FolderScan:
 def held(source: ImageSource, found: FolderScan) -> dict[str, Any]:
     contents = list(source.contents(found.files))
     assert [file for file, _ in contents] == found.files
-    return {file.path: c.reason if isinstance(c, ImageDecodeError) else c for file, c in contents}
+    read = {file.path: c() if callable(c) else c for file, c in contents}
+    return {path: c.reason if isinstance(c, ImageDecodeError) else c for path, c in read.items()}
 
 
 def write_tar(path: Path, members: dict[str, bytes], **kind: Any) -> Path:
@@ -231,6 +232,15 @@ def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         file, content = next(given)
         assert (file.path, content) == (str(number), str(number).encode())
         assert len(asked) <= number + 4
+
+
+def test_large_pictures_are_left_to_who_decodes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "LARGE", 100)
+    members = {"a.jpg": b"a" * 100, "b.jpg": b"b" * 101}
+    source = open_source(write_tar(tmp_path / "s.tar", members))
+    found = look(source, tmp_path)
+    assert [callable(content) for _, content in source.contents(found.files)] == [False, True]
+    assert list(held(source, found).values()) == list(members.values())
 
 
 def test_trouble_that_is_not_of_one_picture_ends_it_all() -> None:

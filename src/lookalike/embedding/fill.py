@@ -152,7 +152,7 @@ def prepare(spec: EncoderSpec, batch: Sequence[Held], encoded: Container[str]) -
 def _read(spec: EncoderSpec, file: ImageFile, held: Content, encoded: Container[str], prepared: Prepared) -> None:
     if isinstance(held, ImageDecodeError):
         raise held
-    content: bytes | Path = held
+    content: bytes | Path = held() if callable(held) else held
     if isinstance(content, bytes):
         digest = hashlib.sha256(content).hexdigest()
         file = replace(file, size=len(content)) if file.size == UNKNOWN else file

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from lookalike.core.errors import ImageDecodeError
@@ -21,6 +22,9 @@ READERS = 8
 
 FILES, BYTES = 32, 64 * 2**20
 """So much is on its way or waits at most, or one picture that is larger."""
+
+LARGE = 8 * 2**20
+"""A picture of more is fetched by who decodes it, so that few are in memory."""
 
 UNSAID = 2 * 2**20  # taken for the size of what has not told it
 
@@ -48,12 +52,14 @@ def fetched(
     under_way = 0
     try:
         for file, content in wanted:
-            if isinstance(content, Part):
-                size = content.size or (file.size if file.size > 0 else UNSAID)
-                waiting.append((file, pool.submit(fetch, file, content), size))
-            else:
-                size = len(content) if isinstance(content, bytes) else 0
+            size = len(content) if isinstance(content, bytes) else 0
+            if not isinstance(content, Part):
                 waiting.append((file, content, size))
+            elif file.size > LARGE:
+                waiting.append((file, partial(fetch, file, content), size))
+            else:
+                size = file.size if file.size > 0 else UNSAID
+                waiting.append((file, pool.submit(fetch, file, content), size))
             under_way += size
             while waiting and (under_way > BYTES or len(waiting) > FILES):
                 under_way -= waiting[0][2]

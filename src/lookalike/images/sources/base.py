@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -39,8 +39,8 @@ class Part:
     size: int = 0
 
 
-Content: TypeAlias = bytes | Path | ImageDecodeError
-"""What a picture holds; a file that does; or why it cannot be had."""
+Content: TypeAlias = bytes | Path | Callable[[], bytes] | ImageDecodeError
+"""What a picture holds; a file that does; who reads it, where it is large; or why it cannot be had."""
 
 Held: TypeAlias = tuple[ImageFile, Content]
 
