@@ -37,7 +37,6 @@ def test_a_path_made_of_an_address_is_the_address() -> None:
     [
         ("x.tar.gz", "is packed"),
         ("s3://b/x.zip", "is packed"),
-        ("photos/*.jpg", "patterns are for .tar and .parquet files"),
         ("https://x/y.tar", "https:// cannot be used"),
         ("x-{0..999999}.tar", "names more than 100,000 files"),
         ("{0..999}{0..999}.tar", "names more than 100,000 files"),
@@ -65,6 +64,12 @@ def test_a_folder_is_what_is_in_it(tmp_path: Path) -> None:
     assert settled(source_name(folder)) == SourceName("parquet", str(folder), "**/*.parquet")
     (folder / "deep" / "0.png").write_bytes(b"")
     assert settled(source_name(folder)).kind == "pictures"
+    (tmp_path / "none" / ".thumbs").mkdir(parents=True)
+    (tmp_path / "none" / ".thumbs" / "a.png").write_bytes(b"")
+    (tmp_path / "none" / "a.tar").write_bytes(b"")
+    assert settled(source_name(tmp_path / "none")).kind == "tar"
+    with pytest.raises(InputError, match=r"patterns are for \.tar and \.parquet files: give a folder"):
+        settled(source_name(folder / "*.jpg"))
     with pytest.raises(InputError, match=r"is a file: give a folder"):
         settled(source_name(folder / "deep" / "0.png"))
 

@@ -85,7 +85,7 @@ def source_name(text: str | Path) -> SourceName:
     Raises
     ------
     InputError
-        It is an address of another kind, a packed archive, or a pattern of something else.
+        It is an address of another kind, or a packed archive.
 
     Examples
     --------
@@ -106,8 +106,6 @@ def source_name(text: str | Path) -> SourceName:
     if ending.endswith(_PACKED):
         raise InputError(f"{given} is packed, and pictures in it cannot be read one by one: unpack it to a .tar")
     if kind == "pictures":
-        if pattern:
-            raise InputError(f"{given}: patterns are for .tar and .parquet files; of pictures, give the folder")
         return SourceName(kind, where or Path(given).resolve().as_posix())
     if where is None:
         base = Path(base).resolve().as_posix()

@@ -30,6 +30,7 @@ class KnownFeatures:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from PIL import Image
     >>> from lookalike.embedding.collection import Collection
     >>> photos = Path(tempfile.mkdtemp())

@@ -49,6 +49,7 @@ class Newest:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = Path(tempfile.mkdtemp())
     >>> collection = Collection.create(folder / ".lookalike", root=folder)
     >>> newest = Newest(collection.workspace)

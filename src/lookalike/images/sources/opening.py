@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lookalike.core.errors import InputError
@@ -64,15 +64,24 @@ def settled(name: SourceName) -> SourceName:
         return name
     if name.folder is not None and not name.folder.is_dir():
         what = "is a file" if name.folder.exists() else "does not exist"
+        if "*" in name.base or "{" in name.base:
+            what = "is no folder, and patterns are for .tar and .parquet files"
         raise InputError(f"{name.base} {what}: give a folder of photographs, a .parquet or .tar file, or s3://...")
     if name.folder is not None:
-        found = _kind(file for _, _, files in os.walk(name.folder) for file in files)
+        found = _kind(_below(name.folder))
     else:
         store = FileStore(name.base)
         found = _kind(file.path for deep in (False, True) for file in store.files(deep=deep))
         if not found:  # names without an ending, or nothing, which is then said
             PrefixSource(name).look(WHOLE, Path(), silent)
     return name if found in ("", "pictures") else source_name(f"{name.base.rstrip('/')}/**/*.{found}")
+
+
+def _below(folder: Path) -> Iterator[str]:
+    """Yield the names of files in a folder and those below it, but for hidden ones."""
+    for _, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not hidden(name)]
+        yield from files
 
 
 def _kind(paths: Iterable[str]) -> str:
