@@ -34,6 +34,7 @@ from lookalike.embedding.on_ray.filling import RayFilling
 from lookalike.embedding.plan import IndexReport, make_plan
 from lookalike.embedding.writer import Writer
 from lookalike.images.folder import ImageFile, scan
+from lookalike.images.sources.opening import open_source
 from lookalike.search.store import ImageRow, ImageTable
 
 WRITTEN = 20_000  # rows, for the rate of the driver alone
@@ -88,7 +89,7 @@ def some_of(photos: Path, folder: Path, count: int) -> Path:
 def one_row(folder: Path, encoder: str) -> ImageRow:
     """Encode one image as a row."""
     loaded, files = load_encoder(encoder), scan(folder).files
-    return next(fill(loaded, folder, files[:1], ())).rows[0]
+    return next(fill(loaded, open_source(folder), files[:1], ())).rows[0]
 
 
 def write_alone(row: ImageRow, count: int) -> tuple[float, float]:
@@ -114,7 +115,7 @@ def write_alone(row: ImageRow, count: int) -> tuple[float, float]:
         tracemalloc.start()
         files = [ImageFile(f"photographs/{i:09}.jpg", row.size, row.mtime_ns) for i in range(count)]
         stored = table.stored("vector_x")
-        plan = make_plan(files, stored, "")
+        plan = make_plan(files, stored, ("",))
         assert not plan.to_encode or len(plan.to_encode) == count
         return rate, tracemalloc.get_traced_memory()[0] / count
 
@@ -129,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, RayFilling("ray", cores()) as on_ray:
         folder = some_of(arguments.photos, Path(scratch), arguments.images)
         started = time.perf_counter()
-        list(on_ray(load_encoder(arguments.encoder), folder, scan(folder).files[:8], ()))
+        list(on_ray(load_encoder(arguments.encoder), open_source(folder), scan(folder).files[:8], ()))
         start = time.perf_counter() - started
         rounds = []
         for number in range(arguments.rounds):

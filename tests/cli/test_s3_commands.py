@@ -50,7 +50,7 @@ def test_errors_of_the_store_are_one_line(lookalike: Run, s3: str, photos: Path)
     for command, words in (
         (("index", photos, "--workspace", "s3://no-such-bucket/x"), "there is no such bucket at http"),
         (("search", photos / "a" / "000.jpg", "--workspace", f"{s3}/none"), "there is no collection at s3://"),
-        (("search", photos / "a" / "000.jpg", "--workspace", "gs://x/y"), "gs:// is no place"),
+        (("search", photos / "a" / "000.jpg", "--workspace", "gs://x/y"), "gs:// cannot be used"),
     ):
         code, out, err = lookalike(*command)
         assert (code, out, err.count("\n")) == (2, "", 1)

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from lookalike.core.errors import InputError, LookalikeError, StorageError
+from lookalike.core.file_store import FileStore
 from lookalike.core.object_store import address_of, connect, endpoint, local_half, storage
 from lookalike.core.workspace import Workspace, WorkspaceConfig
+from lookalike.images.sources.ahead import read_part
+from lookalike.images.sources.base import Part
 
 KEY, SECRET = "AKIAOFTESTS", "secret-of-tests"
 
@@ -24,7 +27,12 @@ class Refusing(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # Some servers repeat the key, and what was signed with it.
-        body = f"<Error><Code>{self.code}</Code><AWSAccessKeyId>{KEY}</AWSAccessKeyId></Error>".encode()
+        self.answer(f"<Error><Code>{self.code}</Code><AWSAccessKeyId>{KEY}</AWSAccessKeyId></Error>".encode())
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def answer(self, body: bytes) -> None:
         self.send_response(500 if self.code == "InternalError" else 403)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(body)))
@@ -81,7 +89,7 @@ def test_what_is_no_address_is_refused_without_being_repeated(given: str) -> Non
 
 
 def test_other_stores_are_refused() -> None:
-    with pytest.raises(InputError, match="gs:// is no place for a collection"):
+    with pytest.raises(InputError, match="gs:// cannot be used"):
         Workspace("gs://bucket/x")
 
 
@@ -104,7 +112,7 @@ def test_an_endpoint_that_is_none_is_named_without_its_value(monkeypatch: pytest
     assert value not in str(refused.value)
 
 
-@pytest.mark.parametrize(
+REFUSALS = pytest.mark.parametrize(
     ("code", "words"),
     [
         ("InvalidAccessKeyId", "refuses the key: check AWS_ACCESS_KEY_ID"),
@@ -113,6 +121,31 @@ def test_an_endpoint_that_is_none_is_named_without_its_value(monkeypatch: pytest
         ("InternalError", "is overloaded or out of order"),
     ],
 )
+
+
+@REFUSALS
+def test_photographs_are_refused_in_the_same_words(
+    refusing: str, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    monkeypatch.setattr(Refusing, "code", code)
+    store = FileStore("s3://bucket/x")
+    for doing, ask in (
+        ("cannot list s3://bucket/x", store.files),
+        ("cannot look for s3://bucket/x/a.tar", lambda: store.find("a.tar")),
+        ("cannot read s3://bucket/x/a.jpg", lambda: read_part(Part("s3://bucket/x/a.jpg"))),
+    ):
+        with pytest.raises(StorageError) as refused:
+            ask()
+        said = str(refused.value)
+        assert said.startswith(f"{doing}: {refusing} ")
+        # A question for one file is answered without a text.
+        assert words in said or (ask != store.files and "does not allow this to the key" in said)
+        assert "\n" not in said
+        assert KEY not in said
+        assert KEY not in str(refused.value.__cause__)
+
+
+@REFUSALS
 def test_a_refusal_is_one_line_without_keys(
     refusing: str, monkeypatch: pytest.MonkeyPatch, code: str, words: str
 ) -> None:

@@ -211,7 +211,7 @@ def test_creating_twice_and_opening_nothing(collection: Collection, photos: Path
         Collection.create(collection.workspace.path, photos)
     with pytest.raises(WorkspaceError, match="there is no workspace"):
         Collection.open(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="does not exist: give a folder of photographs"):
         Collection.create(tmp_path / "w", tmp_path / "no-photos")
 
 

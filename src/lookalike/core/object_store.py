@@ -22,7 +22,7 @@ from typing import Any
 
 from lookalike.core.errors import InputError, StorageError
 
-__all__ = ["address_of", "connect", "endpoint", "local_half", "storage"]
+__all__ = ["address_of", "connect", "endpoint", "greet", "local_half", "storage"]
 
 LONGEST = 300
 """Characters of an error that we have no words of our own for."""
@@ -42,28 +42,33 @@ KEY_HELP = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN
 UNREACHABLE = "{server} cannot be reached, or does not answer: check AWS_ENDPOINT_URL and the network"
 CAUSES: Sequence[tuple[str, str]] = (
     (
-        r"NoSuchBucket|ListRequest.*status: 404",
+        r"NoSuchBucket|NO_SUCH_BUCKET|ListRequest.*status: 404",
         "there is no such bucket at {server}: make it, or correct the address or AWS_ENDPOINT_URL",
     ),
     (
         r"get AWS credentials|CredentialsNotLoaded",
         "no key for {server} was found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     ),
-    (r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken", "{server} refuses the key: " + KEY_HELP),
     (
-        r"AuthorizationHeaderMalformed|PermanentRedirect|status: 30\d",
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken"
+        r"|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN|EXPIRED_TOKEN",
+        "{server} refuses the key: " + KEY_HELP,
+    ),
+    (
+        r"AuthorizationHeaderMalformed|PermanentRedirect|status:? 30\d|configured region",
         "{server} has the bucket in another region: set AWS_REGION",
     ),
     (
-        r"AccessDenied|status: 40[13]|Unauthenticated|PermissionDenied",
+        r"AccessDenied|ACCESS_DENIED|status:? 40[13]|Unauthenticated|PermissionDenied",
         "{server} does not allow this to the key: ask for the right to list and read, and of a writer to write, or "
         + KEY_HELP,
     ),
     (
-        r"SlowDown|ServiceUnavailable|InternalError|status: (429|5\d\d)",
+        r"SlowDown|ServiceUnavailable|InternalError|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE"
+        r"|status:? (429|5\d\d)",
         "{server} is overloaded or out of order: try again later",
     ),
-    (r"HttpError|ConnectError|timed out|dns error|error sending request", UNREACHABLE),
+    (r"HttpError|ConnectError|timed out|dns error|error sending request|NETWORK_CONNECTION|TIMEOUT", UNREACHABLE),
 )
 """What stands in an error of the store, the first that does, and what is said of it."""
 
@@ -90,7 +95,7 @@ def address_of(place: str | Path) -> str | None:
         return None
     scheme, rest = found.group(1).lower(), found.group(2).strip("/")
     if scheme != "s3":
-        raise InputError(f"{scheme}:// is no place for a collection: give a folder, or s3://bucket/prefix")
+        raise InputError(f"{scheme}:// cannot be used: give a folder, or s3://bucket/prefix")
     bucket, *parts = rest.split("/")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", bucket) or re.search(r"[?#@%\\\s]|(^|/)\.{0,2}/", rest + "/"):
         # Not repeated: what stands before an @ may be a key.
@@ -149,15 +154,25 @@ def connect(uri: str) -> Any:
 
     if address_of(uri) is None:
         return lancedb.connect(uri)
-    _greet(endpoint())
+    greet(endpoint())
     options = {**BOUNDS, "allow_http": str(endpoint().startswith("http://")).lower()}
     if endpoint():
         options["aws_endpoint"] = endpoint()
     return lancedb.connect(uri, storage_options=options)
 
 
-def _greet(server: str) -> None:
-    """Ask a server for anything, once in this process: one that never answers is found out in seconds, not minutes."""
+def greet(server: str) -> None:
+    """Ask a server for anything, once in this process: one that never answers is found out in seconds, not minutes.
+
+    Raises
+    ------
+    ConnectionError
+        It does not.
+
+    Examples
+    --------
+    >>> greet("")  # Amazon's own answers
+    """
     if not server or server in _ANSWERED:
         return
     try:
@@ -193,7 +208,7 @@ def storage(doing: str) -> Iterator[None]:
 def _reason(text: str) -> str:
     if "No space left on device" in text:
         return "the disk is full"
-    if re.search(r"\bS3\b|AWS credentials", text):
+    if re.search(r"\bS3\b|AWS (credentials|Error)", text):
         server = endpoint() or "S3"
         for pattern, words in CAUSES:
             if re.search(pattern, text):

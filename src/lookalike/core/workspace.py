@@ -17,6 +17,7 @@ from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.object_store import address_of, local_half
 from lookalike.core.shared_settings import make_settings, read_settings, write_settings
+from lookalike.core.source_names import source_name
 
 __all__ = ["DEFAULT_ENCODER", "Workspace", "WorkspaceConfig"]
 
@@ -33,7 +34,8 @@ class WorkspaceConfig:
     Attributes
     ----------
     root : str
-        Absolute path of the folder of photographs; image paths are relative to it.
+        Where the photographs are (`lookalike.core.source_names`): mostly the absolute path of their folder. Image paths
+        are relative to it. Empty where there are none.
     encoder : str
         The encoder that commands use unless told otherwise.
     encoders : tuple of str
@@ -47,6 +49,11 @@ class WorkspaceConfig:
     def using(self, root: str, encoder: str) -> WorkspaceConfig:
         """Return the configuration after indexing `root` with `encoder`; earlier encoders stay listed."""
         return WorkspaceConfig(root, encoder, (*(name for name in self.encoders if name != encoder), encoder))
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the photographs; None where they are no files of this machine."""
+        return source_name(self.root).folder if self.root else None
 
 
 class Workspace:
@@ -90,6 +97,11 @@ class Workspace:
     def collection_uri(self) -> str:
         """Where the collection's table is."""
         return self.address or str(self.path / "collection")
+
+    @property
+    def listings_folder(self) -> Path:
+        """What was found in archives and tables of pictures, so that unchanged ones are not looked through again."""
+        return self.path / "listings"
 
     @property
     def index_folder(self) -> Path:
@@ -171,6 +183,36 @@ class Workspace:
             raise WorkspaceError(
                 f"{self.config_file} is damaged ({error}): delete that file and index again; vectors are kept"
             ) from error
+
+    def source(self) -> str:
+        """Return where the photographs are (`lookalike.core.source_names`).
+
+        Raises
+        ------
+        WorkspaceError
+            There is no collection, or it holds vectors alone.
+        """
+        root = self.config().root
+        if not root:
+            raise WorkspaceError(f"{self.place} holds vectors alone: there are no photographs to work on")
+        return root
+
+    def photographs(self) -> Path:
+        """Return the folder of the photographs, for what needs their files.
+
+        Raises
+        ------
+        WorkspaceError
+            As `source`, or the photographs are not in a folder of this machine.
+        """
+        root = self.source()
+        folder = source_name(root).folder
+        if folder is None:
+            raise WorkspaceError(
+                f"the photographs of {self.place} are in {root}, and this needs them as files: "
+                "copy them into a folder, and index that with another --workspace"
+            )
+        return folder
 
     def configure(self, config: WorkspaceConfig) -> None:
         """Write the configuration, making the folder if needed.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lookalike.core.errors import InputError, WorkspaceError
-from lookalike.core.progress import OnProgress, Progress, silent
+from lookalike.core.progress import OnProgress, silent
+from lookalike.core.source_names import source_name
 from lookalike.core.types import Rows, Vectors
 from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace, WorkspaceConfig
@@ -30,7 +29,10 @@ from lookalike.embedding.rejections import keep_rejected, read_rejected
 from lookalike.embedding.searching import Hit, SearchedImages
 from lookalike.embedding.writer import Writer
 from lookalike.images.decode import decode
-from lookalike.images.folder import FolderScan, ImageFile, Rejected, scan
+from lookalike.images.folder import FolderScan, ImageFile, Rejected
+from lookalike.images.sources.base import WHOLE
+from lookalike.images.sources.folder import FolderSource
+from lookalike.images.sources.opening import open_source, settled
 from lookalike.search.protocol import VectorIndex
 from lookalike.search.store import ImageTable
 
@@ -58,7 +60,7 @@ class Collection(SearchedImages):
 
     @classmethod
     def create(cls, uri: str | Path, root: str | Path | None = None, encoder: str = DEFAULT_ENCODER) -> Collection:
-        """Make an empty collection for the images under `root`.
+        """Make an empty collection for the images at `root`.
 
         Without `root` it is one of vectors that are made elsewhere; it has no encoder then.
 
@@ -67,8 +69,9 @@ class Collection(SearchedImages):
         uri : path or str
             The workspace folder, or the address of an object store, ``s3://bucket/prefix``: server and key come from
             the environment (`lookalike.core.object_store`).
-        root : path, optional
-            The folder of photographs.
+        root : path or str, optional
+            Where the photographs are: a folder, an address of an object store, Parquet files or tar archives
+            (`lookalike.core.source_names`). Of a folder without pictures it is the Parquet files or archives in it.
         encoder : str
             What to encode with.
 
@@ -77,24 +80,23 @@ class Collection(SearchedImages):
         WorkspaceError
             There is a collection already.
         InputError
-            `root` is not a folder, there is no such encoder, or the address cannot be used.
+            There is nothing at `root`, no such encoder, or the address cannot be used.
         StorageError
             The folder or the store cannot be written.
         """
         workspace = Workspace(uri)
         if workspace.exists():
             raise WorkspaceError(f"{workspace.place} holds a collection already: open it, or choose another folder")
-        folder = None if root is None else Path(root).resolve()
-        if folder is not None and not folder.is_dir():
-            raise InputError(f"{root} is not a folder: give the folder of photographs")
-        loaded = None if folder is None else load_encoder(encoder)
+        source = None if root is None else open_source(settled(source_name(root)))
+        loaded = None if source is None else load_encoder(encoder)
         with workspace.lock():
             if workspace.exists():
                 raise WorkspaceError(f"{workspace.place} was made by another process just now: try again")
             table = create_or_open(workspace)
             names = () if loaded is None else (loaded.name,)
-            workspace.configure(WorkspaceConfig(str(folder or ""), "".join(names), names))
-        return cls(workspace, table, folder, loaded)
+            text = "" if source is None else source.name.text
+            workspace.configure(WorkspaceConfig(text, "".join(names), names))
+        return cls(workspace, table, source, loaded)
 
     @classmethod
     def open(cls, uri: str | Path, encoder: str | None = None, read_only: bool = False) -> Collection:
@@ -124,20 +126,20 @@ class Collection(SearchedImages):
         table = ImageTable.open(workspace.collection_uri)
         if not config.root:
             return cls(workspace, table, None, None)
-        return cls(workspace, table, Path(config.root), load_encoder(encoder or config.encoder))
+        return cls(workspace, table, open_source(config.root), load_encoder(encoder or config.encoder))
 
     def sync(
-        self, folder: str | Path | None = None, on_progress: OnProgress = silent, filling: Filling = fill
+        self, part: str | Path | None = None, on_progress: OnProgress = silent, filling: Filling = fill
     ) -> IndexReport:
-        """Bring the collection in step with a folder: add, update, and mark what is gone.
+        """Bring the collection in step with its photographs: add, update, and mark what is gone.
 
         Unchanged images (same size and modification time, or same content) are not encoded again. A run that is
         killed has lost nothing that was written; the next goes on from there.
 
         Parameters
         ----------
-        folder : path, optional
-            A folder inside the root to look at alone; without it, the whole root.
+        part : path or str, optional
+            A folder inside the root, or some of its archives, to look at alone; without it, all.
         on_progress : callable, optional
         filling : Filling
             Who decodes and encodes: threads of this process, or machines of a cluster
@@ -146,19 +148,17 @@ class Collection(SearchedImages):
         Raises
         ------
         InputError
-            The folder is not inside the root, or not a folder.
+            The part is not inside the root, or is not there.
         WorkspaceError
             Another process is writing.
         """
         started = time.perf_counter()
-        where = Path(folder) if folder is not None else self.root
-        inside = self._relative(where)
+        beginnings = WHOLE if part is None else self.source.inside(part)
 
         def look() -> FolderScan:
-            on_progress(Progress("looking through the folder", 0, 0))
-            return _beneath(inside, scan(where))
+            return self.source.look(beginnings, self.workspace.listings_folder, on_progress)
 
-        return self._bring_in(look, "" if inside == "." else inside + "/", on_progress, started, filling)
+        return self._bring_in(look, beginnings, on_progress, started, filling)
 
     def add(self, images: Iterable[str | Path], on_progress: OnProgress = silent) -> IndexReport:
         """Add or update single files inside the root; nothing is marked as gone.
@@ -167,9 +167,12 @@ class Collection(SearchedImages):
         ------
         InputError
             A path is not inside the root.
+        WorkspaceError
+            The photographs are in no folder of this machine.
         """
         started = time.perf_counter()
-        named = {self._relative(Path(image)): Path(image) for image in images}
+        inside = FolderSource(source_name(self.root)).inside
+        named = {inside(image)[0].rstrip("/"): Path(image) for image in images}
         found = FolderScan(files=[], rejected=[], ignored=0)
         for name, path in sorted(named.items()):
             try:
@@ -250,14 +253,14 @@ class Collection(SearchedImages):
     def _bring_in(
         self,
         look: Callable[[], FolderScan],
-        looked_at: set[str] | str,
+        looked_at: set[str] | tuple[str, ...],
         on_progress: OnProgress,
         started: float,
         filling: Filling = fill,
     ) -> IndexReport:
         """Carry out a plan under the workspace's lock, and keep the list of what was rejected.
 
-        `looked_at` is the beginning of the paths of a whole folder, or the paths of single files.
+        `looked_at` are the beginnings of the paths of whole folders, or the paths of single files.
         """
         with self.workspace.lock():
             # Another process may have written between the opening of the table and the lock.
@@ -266,30 +269,20 @@ class Collection(SearchedImages):
             stored = self._table.stored(self._column)
             # After the table: what another writer adds meanwhile is not taken for gone.
             found = look()
-            plan = make_plan(found.files, stored, looked_at if isinstance(looked_at, str) else None)
+            plan = make_plan(found.files, stored, looked_at if isinstance(looked_at, tuple) else None)
             report = IndexReport(unchanged=plan.unchanged, ignored=found.ignored, rejected=[*found.rejected])
             writer = Writer(self._table, self._column, stored, report)
             writer.settle(plan)
             files, again = plan.to_encode, writer.leftover
-            writer.write(filling(self.encoder, self.root, files, writer.encoded), len(files), on_progress)
+            writer.write(filling(self.encoder, self.source, files, writer.encoded), len(files), on_progress)
             if again:
-                writer.write(filling(self.encoder, self.root, again, ()), len(again), on_progress)
+                writer.write(filling(self.encoder, self.source, again, ()), len(again), on_progress)
             report.images = self._table.count(self._column)
             report.without_vectors = len(self) - report.images
             report.rejected.sort(key=lambda entry: entry.path)
             report.seconds = time.perf_counter() - started
             keep_rejected(self.workspace, report.rejected, looked_at)
         return report
-
-    def _relative(self, path: Path) -> str:
-        """Name a path by the collection root, with forward slashes; a link inside the root keeps its own name."""
-        for candidate in (Path(os.path.abspath(path)), path.parent.resolve() / path.name, path.resolve()):  # noqa: PTH100
-            if candidate.is_relative_to(self.root):
-                return candidate.relative_to(self.root).as_posix()
-        raise InputError(
-            f"{path} is not inside {self.root}, the folder of this collection: "
-            "use another workspace (--workspace) for another folder"
-        )
 
     def rejected(self) -> list[Rejected]:
         """Return the inputs that could not be read when they were last looked at, with reasons."""
@@ -310,12 +303,3 @@ def create_or_open(workspace: Workspace) -> ImageTable:
     if workspace.address is None and (Path(workspace.collection_uri) / "images.lance").is_dir():
         return ImageTable.open(workspace.collection_uri)
     return ImageTable.create(workspace.collection_uri)
-
-
-def _beneath(folder: str, found: FolderScan) -> FolderScan:
-    """Name what was found in a folder by the path from the collection root."""
-    if folder == ".":
-        return found
-    files = [replace(file, path=f"{folder}/{file.path}") for file in found.files]
-    rejected = [replace(entry, path=f"{folder}/{entry.path}") for entry in found.rejected]
-    return FolderScan(files, rejected, found.ignored)

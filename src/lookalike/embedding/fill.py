@@ -7,8 +7,10 @@ or the network. The caller writes what comes out while the lanes go on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Container, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +23,12 @@ from lookalike.core.vectors import unit_rows
 from lookalike.embedding.encoder import Encoder
 from lookalike.encoders.spec import EncoderSpec
 from lookalike.images.decode import READ_WHOLE, decode, fit, read_bytes, thumbnail
-from lookalike.images.folder import ImageFile, Rejected
+from lookalike.images.folder import UNKNOWN, ImageFile, Rejected
 from lookalike.images.reading import hash_file
+from lookalike.images.sources.base import Content, Held, ImageSource, cut
 from lookalike.search.store import ImageRow
 
-__all__ = ["Filled", "Filling", "Prepared", "Waiting", "batches", "fill", "finish", "prepare"]
+__all__ = ["Filled", "Filling", "Prepared", "Waiting", "fill", "finish", "opened", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,61 +96,75 @@ class Filling(Protocol):
     """Whoever takes files through all steps: `fill` in threads of this process, others elsewhere."""
 
     def __call__(
-        self, encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Collection[str], /
+        self, encoder: Encoder, source: ImageSource, files: Sequence[ImageFile], encoded: Collection[str], /
     ) -> Iterator[Filled]:
         """Encode files, in batches, in any order; every file is in one batch. See `fill`."""
 
 
-def fill(encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Collection[str]) -> Iterator[Filled]:
+def fill(
+    encoder: Encoder, source: ImageSource, files: Sequence[ImageFile], encoded: Collection[str]
+) -> Iterator[Filled]:
     """Encode files, batch by batch, in the order in which the batches finish.
 
     Parameters
     ----------
     encoder : Encoder
-    root : Path
-        The folder that the files' paths are relative to.
+    source : ImageSource
+        What the files are of.
     files : sequence of ImageFile
     encoded : collection of str
         Hashes of content that needs no encoding.
     """
 
-    def work(batch: Sequence[ImageFile]) -> Filled:
-        return finish(encoder, prepare(encoder.spec, root, batch, encoded))
+    def work(batch: Sequence[Held]) -> Filled:
+        return finish(encoder, prepare(encoder.spec, batch, encoded))
 
-    return in_lanes(work, batches(files, encoder.spec.batch), encoder.lanes)
-
-
-def batches(files: Sequence[ImageFile], size: int) -> Iterator[Sequence[ImageFile]]:
-    """Deal files into batches.
-
-    Examples
-    --------
-    >>> [len(batch) for batch in batches([ImageFile("a.jpg", 1, 1)] * 5, 2)]
-    [2, 2, 1]
-    """
-    return (files[start : start + size] for start in range(0, len(files), size))
+    size = encoder.spec.batch
+    dealt = (batch for part in source.parts(files, size) for batch in cut(part, size))
+    with closing(opened(source, files, dealt)) as held:
+        yield from in_lanes(work, held, encoder.lanes)
 
 
-def prepare(spec: EncoderSpec, root: Path, batch: Sequence[ImageFile], encoded: Container[str]) -> Prepared:
-    """Read and decode a batch of files; see `fill`. It needs the card of an encoder, not the encoder."""
+def opened(
+    source: ImageSource, files: Sequence[ImageFile], dealt: Iterator[Sequence[ImageFile]]
+) -> Generator[Sequence[Held]]:
+    """Give batches with what their files hold; `files` are those of the batches, in their order."""
+    contents = source.contents(files)
+    try:
+        for batch in dealt:
+            yield list(islice(contents, len(batch)))
+    finally:
+        if isinstance(contents, Generator):  # what is read ahead is let go
+            contents.close()
+
+
+def prepare(spec: EncoderSpec, batch: Sequence[Held], encoded: Container[str]) -> Prepared:
+    """Decode a batch of files; see `fill`. It needs the card of an encoder, not the encoder."""
     prepared = Prepared()
-    for file in batch:
+    for file, content in batch:
         try:
-            _read(spec, root, file, encoded, prepared)
+            _read(spec, file, content, encoded, prepared)
         except ImageDecodeError as error:
             prepared.filled.rejected.append(Rejected(file.path, error.reason))
     return prepared
 
 
-def _read(spec: EncoderSpec, root: Path, file: ImageFile, encoded: Container[str], prepared: Prepared) -> None:
-    path = root / file.path
-    # A large file is never held whole: it is hashed piece by piece and decoded from disk.
-    data = read_bytes(path) if file.size <= READ_WHOLE else None
-    digest = hash_file(path) if data is None else hashlib.sha256(data).hexdigest()
+def _read(spec: EncoderSpec, file: ImageFile, held: Content, encoded: Container[str], prepared: Prepared) -> None:
+    if isinstance(held, ImageDecodeError):
+        raise held
+    content: bytes | Path = held() if callable(held) else held
+    if isinstance(content, bytes):
+        digest = hashlib.sha256(content).hexdigest()
+        file = replace(file, size=len(content)) if file.size == UNKNOWN else file
+    elif file.size <= READ_WHOLE:
+        content = read_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+    else:  # a large file is never held whole: it is hashed piece by piece and decoded from disk
+        digest = hash_file(content)
     if digest in encoded:
         prepared.filled.known.append((file, digest))
         return
-    picture = decode(path if data is None else data, min_side=min(spec.input_size))
+    picture = decode(content, min_side=min(spec.input_size))
     small = thumbnail(picture.image)
     pixels = fit(picture.image, spec.input_size, spec.resize)
     prepared.waiting.append(Waiting(file, digest, picture.width, picture.height, picture.format, small, pixels))

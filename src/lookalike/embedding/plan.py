@@ -71,28 +71,28 @@ class IndexReport:
         return (self.added + self.updated) / self.seconds if self.seconds > 0 else 0.0
 
 
-def make_plan(files: Sequence[ImageFile], stored: Mapping[str, StoredImage], within: str | None) -> Plan:
+def make_plan(files: Sequence[ImageFile], stored: Mapping[str, StoredImage], within: tuple[str, ...] | None) -> Plan:
     """Compare files with what the table holds.
 
     Parameters
     ----------
     files : sequence of ImageFile
     stored : mapping of path to StoredImage
-    within : str or None
-        What was looked at: paths that begin with this; those of them that are not among `files` are gone. None when
+    within : tuple of str, optional
+        What was looked at: paths that begin with one of these; those that are not among `files` are gone. None when
         only single files were looked at: then nothing is gone.
 
     Examples
     --------
     >>> stored = {"a.jpg": StoredImage("9f", 10, 5, removed=False, has_vector=True)}
-    >>> make_plan([ImageFile("b.jpg", 10, 5)], stored, within="")
+    >>> make_plan([ImageFile("b.jpg", 10, 5)], stored, within=("",))
     Plan(to_encode=[ImageFile(path='b.jpg', size=10, mtime_ns=5)], back=[], removed=['a.jpg'], unchanged=0)
     """
     plan = Plan()
     unchanged = 0
     for file in files:
         row = stored.get(file.path)
-        if row is None or (row.size, row.mtime_ns) != (file.size, file.mtime_ns) or not row.has_vector:
+        if row is None or not file.unchanged(row.size, row.mtime_ns) or not row.has_vector:
             plan.to_encode.append(file)
         elif row.removed:
             plan.back.append(file)

@@ -11,7 +11,7 @@ from lookalike.images.folder import Rejected
 __all__ = ["keep_rejected", "read_rejected"]
 
 
-def keep_rejected(workspace: Workspace, rejected: Sequence[Rejected], looked_at: set[str] | str) -> None:
+def keep_rejected(workspace: Workspace, rejected: Sequence[Rejected], looked_at: set[str] | tuple[str, ...]) -> None:
     """Write the list of rejected inputs; what this run did not look at stays on it.
 
     Parameters
@@ -19,12 +19,12 @@ def keep_rejected(workspace: Workspace, rejected: Sequence[Rejected], looked_at:
     workspace : Workspace
     rejected : sequence of Rejected
         By this run.
-    looked_at : str, or set of str
-        The beginning of the paths of a whole folder, or the paths of single files.
+    looked_at : tuple of str, or set of str
+        The beginnings of the paths of whole folders, or the paths of single files.
     """
 
     def covered(path: str) -> bool:
-        return path.startswith(looked_at) if isinstance(looked_at, str) else path in looked_at
+        return path.startswith(looked_at) if isinstance(looked_at, tuple) else path in looked_at
 
     earlier = [entry for entry in read_rejected(workspace) if not covered(entry.path)]
     entries = sorted([*earlier, *rejected], key=lambda entry: entry.path)

@@ -19,6 +19,7 @@ from lookalike.core.vectors import unit_rows
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.encoder import Encoder, ImageLike
 from lookalike.embedding.given_vectors import GivenVectors
+from lookalike.images.sources.base import ImageSource
 from lookalike.search.disposable import open_or_build
 from lookalike.search.exact import ExactIndex
 from lookalike.search.masked import FEW, among_rows, page_of
@@ -66,14 +67,16 @@ class SearchedImages(GivenVectors):
     ----------
     workspace : Workspace
     table : ImageTable
-    root : Path, optional
-        The folder of photographs.
+    source : ImageSource, optional
+        Of the photographs.
     encoder : Encoder, optional
     """
 
-    def __init__(self, workspace: Workspace, table: ImageTable, root: Path | None, encoder: Encoder | None) -> None:
+    def __init__(
+        self, workspace: Workspace, table: ImageTable, source: ImageSource | None, encoder: Encoder | None
+    ) -> None:
         super().__init__(workspace)
-        self._root, self._encoder = root, encoder
+        self._source, self._encoder = source, encoder
         self._table = table
         self._searchable: tuple[int, list[str], VectorIndex] | None = None
         self._narrowed: _Among | None = None
@@ -81,13 +84,24 @@ class SearchedImages(GivenVectors):
         self._moving = threading.RLock()
 
     @property
-    def root(self) -> Path:
-        """The folder of photographs; a `WorkspaceError` where the collection is one of vectors alone."""
-        if self._root is None:
+    def source(self) -> ImageSource:
+        """Where the photographs are; a `WorkspaceError` where the collection is one of vectors alone."""
+        if self._source is None:
             raise WorkspaceError(
                 f"{self.workspace.place} holds vectors alone: it was made without a folder of photographs"
             )
-        return self._root
+        return self._source
+
+    @property
+    def root(self) -> Path:
+        """The folder of photographs; a `WorkspaceError` where they are in none (`Workspace.photographs`)."""
+        folder = self.source.name.folder
+        return folder if folder is not None else self.workspace.photographs()
+
+    def original(self, image: str) -> Path | None:
+        """Return where the file of an image should be; None where photographs are no files of this machine."""
+        folder = self.source.name.folder
+        return None if folder is None else folder / image
 
     @property
     def encoder(self) -> Encoder:
@@ -190,7 +204,7 @@ class SearchedImages(GivenVectors):
             paths, index = self.searchable()
             if not paths:
                 self._require_vectors()
-                raise InputError(f"the collection has no images yet: run `lookalike index {self.root}`")
+                raise InputError(f"the collection has no images yet: run `lookalike index {self.source.name.text}`")
             among = self._among(paths, index, fitting)
         rows, distances = page_of(
             lambda depth: among.search(queries, depth), among.size, min(k, len(paths)), offset, among.exact

@@ -109,7 +109,7 @@ class Writer:
 
     def _is_unchanged(self, file: ImageFile) -> bool:
         row = self._stored.get(file.path)
-        return row is not None and (row.size, row.mtime_ns) == (file.size, file.mtime_ns)
+        return row is not None and file.unchanged(row.size, row.mtime_ns)
 
     def _commit(self) -> None:
         """Write what is at hand; each kind of write is a commit of its own."""

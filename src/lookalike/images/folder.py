@@ -11,7 +11,20 @@ from lookalike.core.errors import InputError
 from lookalike.images.reading import os_reason
 from lookalike.images.sniff import sniff
 
-__all__ = ["EXTENSIONS", "FolderScan", "ImageFile", "Rejected", "scan"]
+__all__ = [
+    "EXTENSIONS",
+    "UNKNOWN",
+    "FolderScan",
+    "ImageFile",
+    "Rejected",
+    "extension",
+    "hidden",
+    "printable",
+    "scan",
+]
+
+UNKNOWN = -1
+"""A size that is not known before the picture is read."""
 
 EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif .heic .heif".split()  # noqa: SIM905 - readable
@@ -29,21 +42,37 @@ _SPECIAL = {
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file that is, by its name, an image.
+    """A file that is, by its name, an image; or a picture inside a file that holds many.
 
     Attributes
     ----------
     path : str
         Relative to the folder, with ``/`` between the parts; valid Unicode.
     size : int
-        Bytes.
+        Bytes; `UNKNOWN` where that shows when it is read.
     mtime_ns : int
         When it was last changed, in nanoseconds since 1970.
+    shard : str
+        The path of the file that holds it; empty where it is a file of its own.
+    place : int
+        Where in that: its first byte, or its row.
     """
 
     path: str
     size: int
     mtime_ns: int
+    shard: str = field(default="", repr=False)
+    place: int = field(default=0, repr=False)
+
+    def unchanged(self, size: int, mtime_ns: int) -> bool:
+        """Whether it is as it was when it had this size and time.
+
+        Examples
+        --------
+        >>> ImageFile("a.jpg", 10, 5).unchanged(10, 5), ImageFile("rows/1", UNKNOWN, 5).unchanged(10, 5)
+        (True, True)
+        """
+        return self.mtime_ns == mtime_ns and self.size in (size, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +176,7 @@ def scan(folder: str | Path, follow_links: bool = True) -> FolderScan:
         try:
             _enter(walk, path)
         except OSError as error:
-            walk.rejected.append(Rejected(_printable(path), f"folder: {os_reason(error, walk.root)}"))
+            walk.rejected.append(Rejected(printable(path), f"folder: {os_reason(error, walk.root)}"))
     return FolderScan(
         sorted(walk.files, key=lambda file: file.path),
         sorted(walk.rejected, key=lambda item: item.path),
@@ -176,12 +205,12 @@ def _enter(walk: _Walk, path: str) -> None:
 
 def _take(walk: _Walk, entry: os.DirEntry[str], path: str) -> None:
     """Count one file, or what a link leads to, as an image, a reject or neither; linked folders wait."""
-    extension = _extension(entry.name)
+    ending = extension(entry.name)
     try:
         status = entry.stat()
     except OSError as error:
-        if extension in EXTENSIONS:
-            walk.rejected.append(Rejected(_printable(path), os_reason(error, entry.path)))
+        if ending in EXTENSIONS:
+            walk.rejected.append(Rejected(printable(path), os_reason(error, entry.path)))
         else:
             walk.ignored += 1
         return
@@ -189,18 +218,24 @@ def _take(walk: _Walk, entry: os.DirEntry[str], path: str) -> None:
         walk.linked.append(path)
         return
     regular = stat.S_ISREG(status.st_mode)
-    if extension not in EXTENSIONS and (extension or not regular or not _starts_like_image(entry.path)):
+    if ending not in EXTENSIONS and (ending or not regular or not _starts_like_image(entry.path)):
         walk.ignored += 1
     elif not regular:
-        walk.rejected.append(Rejected(_printable(path), _SPECIAL.get(stat.S_IFMT(status.st_mode), "not a file")))
-    elif not path.isascii() and _printable(path) != path:
-        walk.rejected.append(Rejected(_printable(path), "the name is not valid Unicode: rename the file"))
+        walk.rejected.append(Rejected(printable(path), _SPECIAL.get(stat.S_IFMT(status.st_mode), "not a file")))
+    elif not path.isascii() and printable(path) != path:
+        walk.rejected.append(Rejected(printable(path), "the name is not valid Unicode: rename the file"))
     else:
         walk.files.append(ImageFile(path, status.st_size, status.st_mtime_ns))
 
 
-def _extension(name: str) -> str:
-    """Return the ending of a name in lower case, with its dot; empty when there is none."""
+def extension(name: str) -> str:
+    """Return the ending of a name in lower case, with its dot; empty when there is none.
+
+    Examples
+    --------
+    >>> extension("a.JPG"), extension("README"), extension(".hidden")
+    ('.jpg', '', '')
+    """
     dot = name.rfind(".")
     return name[dot:].lower() if dot > 0 else ""
 
@@ -214,6 +249,23 @@ def _starts_like_image(path: str) -> bool:
         return False
 
 
-def _printable(path: str) -> str:
-    """Return a name that UTF-8 can hold."""
+def hidden(path: str) -> bool:
+    """Whether a file, or a folder above it, is one that nobody looks at.
+
+    Examples
+    --------
+    >>> hidden("a/.cache/1.jpg"), hidden("a/1.jpg")
+    (True, False)
+    """
+    return any(part.startswith(".") or part in _SKIPPED for part in path.split("/"))
+
+
+def printable(path: str) -> str:
+    r"""Return a name that UTF-8 can hold.
+
+    Examples
+    --------
+    >>> printable("a\udcff")
+    'a\\udcff'
+    """
     return path.encode("utf-8", "backslashreplace").decode("utf-8")

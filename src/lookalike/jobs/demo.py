@@ -11,7 +11,7 @@ from lookalike.core.progress import OnProgress, silent
 from lookalike.embedding.collection import Collection, Hit
 from lookalike.embedding.plan import IndexReport
 from lookalike.images.samples import CONTEXTS, SCENES_FILE, draw_scenes, write_samples
-from lookalike.jobs.index import index_folder
+from lookalike.jobs.index import index_source
 from lookalike.jobs.search import tiles_of
 from lookalike.reports.contact_sheet import Section, contact_sheet
 
@@ -65,7 +65,7 @@ def run_demo(folder: Path, workspace: Path, count: int = 600, on_progress: OnPro
         raise InputError(f"{photos} holds something else: give an empty folder, the demo writes into it")
     write_samples(photos, draw_scenes(count, seed=0), size=SIZE, on_progress=on_progress)
     queries = write_samples(folder / "queries", draw_scenes(len(CONTEXTS), seed=1), size=SIZE)
-    report = index_folder(workspace, photos, on_progress=on_progress)
+    report = index_source(workspace, photos, on_progress=on_progress)
     collection = Collection.open(workspace)
     found = {query.parent.name: collection.search(query, K) for query in queries}
     sheet = folder / "contact-sheet.png"

@@ -106,7 +106,7 @@ def judged_files(workspace: Workspace, judgments: Judgments) -> dict[str, Path]:
     InputError
         One is not known, or not there; the image is named.
     """
-    root = Path(workspace.config().root) if workspace.exists() else None
+    root = workspace.config().folder if workspace.exists() else None
     files = {}
     for image in judgments.ids.tolist():
         path = judgments.images.get(image) or (root / image if root is not None else None)

@@ -130,11 +130,11 @@ def collection_files(workspace: Workspace) -> dict[str, Path]:
     InputError
         The folder of the photographs is not there.
     WorkspaceError
-        There is no collection.
+        There is no collection, or its photographs are not in a folder.
     """
     from lookalike.search.store import ImageTable
 
-    root = Path(workspace.config().root)
+    root = workspace.photographs()
     if not root.is_dir():
         raise InputError(f"{root}, the folder of the collection, is not there")
     table = ImageTable.open(workspace.collection_uri)

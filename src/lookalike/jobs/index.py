@@ -1,4 +1,4 @@
-"""Bring a workspace's collection in step with a folder of photographs."""
+"""Bring a workspace's collection in step with its photographs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
+from lookalike.core.source_names import SourceName, source_name
 from lookalike.core.workspace import DEFAULT_ENCODER, Workspace
 from lookalike.embedding.collection import Collection, create_or_open
 from lookalike.embedding.encoder import load_encoder
@@ -16,28 +17,31 @@ from lookalike.embedding.fill import Filling, fill
 from lookalike.embedding.on_ray.cluster import check_place
 from lookalike.embedding.on_ray.filling import RayFilling
 from lookalike.embedding.plan import IndexReport
+from lookalike.images.sources.base import relative
+from lookalike.images.sources.opening import open_source, settled
 from lookalike.search.store import ImageTable
 
-__all__ = ["index_folder"]
+__all__ = ["index_source"]
 
 
-def index_folder(
+def index_source(
     workspace: Path,
-    photos: Path,
+    source: str | Path,
     encoder: str | None = None,
     on_progress: OnProgress = silent,
     on: str = "local",
     workers: int | None = None,
     gpus: int = 0,
 ) -> IndexReport:
-    """Index a folder: new files are added, changed ones encoded again, absent ones marked.
+    """Index photographs: new ones are added, changed ones encoded again, absent ones marked.
 
     Parameters
     ----------
     workspace : Path
         The workspace folder, made when it is not there; or the address of the collection.
-    photos : Path
-        The folder of photographs, or a folder inside the one that the workspace was made for.
+    source : str or Path
+        A folder, an address of an object store, Parquet files or tar archives (`lookalike.core.source_names`); or a
+        part of what the workspace was made for.
     encoder : str, optional
         What to encode with, from now on; without it, the workspace's encoder, at first `DEFAULT_ENCODER`.
     on : str
@@ -48,29 +52,28 @@ def index_folder(
     Raises
     ------
     InputError
-        `photos` is not a folder, or there is no such encoder or place.
+        There is nothing at `source`, or there is no such encoder or place.
     WorkspaceError
-        The workspace belongs to another folder, or another process is writing to it.
+        The workspace belongs to other photographs, or another process is writing to it.
+    StorageError
+        An object store does not answer, or does not let us in.
     ClusterError
         The cluster does not answer, or cannot do the work.
     """
     running = _running(on, workers, gpus)
-    if not photos.is_dir():
-        what = "is a file" if photos.exists() else "does not exist"
-        raise InputError(f"{photos} {what}: give the folder of photographs to index")
-    collection = _collection(Workspace(workspace), photos.resolve(), encoder)
+    collection, part = _collection(Workspace(workspace), source_name(source), encoder)
     with running as filling:
-        report = collection.sync(photos.resolve(), on_progress, filling)
+        report = collection.sync(part, on_progress, filling)
     before = collection.workspace.config()
-    config = before.using(str(collection.root), collection.encoder.name)
+    config = before.using(collection.source.name.text, collection.encoder.name)
     if report.without_vectors:
-        # A part of the folder was encoded anew: searches go on with the encoder that has seen all of it.
+        # A part of the photographs was encoded anew: searches go on with the encoder that has seen all of them.
         config = replace(config, encoder=before.encoder)
     collection.workspace.configure(config)
     record_run(
         collection.workspace.runs_folder,
         "index",
-        {"photos": str(photos), "encoder": collection.encoder.name, "on": on},
+        {"photos": part, "encoder": collection.encoder.name, "on": on},
         {
             "images": report.images,
             "added": report.added,
@@ -92,31 +95,42 @@ def _running(on: str, workers: int | None, gpus: int) -> contextlib.AbstractCont
     return contextlib.nullcontext(fill)
 
 
-def _collection(workspace: Workspace, photos: Path, encoder: str | None) -> Collection:
-    """Open or make the collection that the folder belongs to."""
+def _collection(workspace: Workspace, named: SourceName, encoder: str | None) -> tuple[Collection, str]:
+    """Open or make the collection that the photographs belong to; return also which part of it they are."""
     if not workspace.exists():
-        return Collection.create(workspace.place, photos, encoder or DEFAULT_ENCODER)
+        made = Collection.create(workspace.place, named.text, encoder or DEFAULT_ENCODER)
+        return made, made.source.name.text
     config = workspace.config()
     if not config.root:
         raise WorkspaceError(
-            f"{workspace.place} holds vectors alone, made elsewhere: use --workspace DIR to make another for {photos}"
+            f"{workspace.place} holds vectors alone, made elsewhere: "
+            f"use --workspace DIR to make another for {named.text}"
         )
-    root = Path(config.root)
+    source = open_source(config.root)
     with workspace.lock():
         table = create_or_open(workspace)
-    if photos != root and root not in photos.parents:
-        if root.is_dir() or not _same_files(table, photos):
-            gone = "" if root.is_dir() else ", which is not there now"
+    try:
+        source.inside(named.text)
+    except InputError:
+        named = settled(named)
+        if not _is_same(source.name, named, table):
+            gone = ", which is not there now" if source.name.folder and not source.name.folder.is_dir() else ""
             raise WorkspaceError(
-                f"{workspace.place} holds the collection of {root}{gone}: "
-                f"use --workspace DIR to make another one for {photos}"
-            )
-        # The folder was moved as a whole: paths are relative to it, so nothing needs encoding again.
-        root = photos
-    return Collection(workspace, table, root, load_encoder(encoder or config.encoder))
+                f"{workspace.place} holds the collection of {source.name.text}{gone}: "
+                f"use --workspace DIR to make another one for {named.text}"
+            ) from None
+        source = open_source(named)
+    return Collection(workspace, table, source, load_encoder(encoder or config.encoder)), named.text
 
 
-def _same_files(table: ImageTable, photos: Path) -> bool:
-    """Whether most of some images of the table lie under a folder by the same paths."""
+def _is_same(before: SourceName, named: SourceName, table: ImageTable) -> bool:
+    """Whether photographs go by the same paths as those of the table, though their source has another name."""
+    if before.kind != named.kind:
+        return False
+    if named.kind != "pictures":  # other archives in the same place: there are more of them now
+        return relative(before.base, named.base) == ""
+    if before.folder is None or named.folder is None or before.folder.is_dir():
+        return False
+    # A folder that was moved as a whole: most of some images lie there by the same paths.
     known = table.some_paths(50)
-    return sum((photos / path).is_file() for path in known) > len(known) / 2
+    return sum((named.folder / path).is_file() for path in known) > len(known) / 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +30,7 @@ class KnownFeatures:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from PIL import Image
     >>> from lookalike.embedding.collection import Collection
     >>> photos = Path(tempfile.mkdtemp())
@@ -100,7 +100,10 @@ class KnownFeatures:
         if not is_tapped(card.name):  # then unit vectors are what models take, and the table has them
             stored = self.stored(name, images)
             found = dict(zip(stored.ids.tolist(), stored.vectors, strict=True))
-        root = Path(self._workspace.config().root)
-        cached = known_features(self._workspace, card, {image: root / image for image in images if image not in found})
+        folder = self._workspace.config().folder
+        if folder is None:
+            return found
+        files = {image: folder / image for image in images if image not in found}
+        cached = known_features(self._workspace, card, files)
         vectors = cached.vectors if is_tapped(card.name) else unit_rows(cached.vectors)
         return found | dict(zip(cached.ids.tolist(), vectors, strict=True))

@@ -52,14 +52,15 @@ class Pictures:
                 self._kept.popitem(last=False)
 
 
-def large_picture(file: Path, row: ImageRow) -> bytes:
+def large_picture(file: Path | None, row: ImageRow) -> bytes:
     """Return a JPEG of an image's file, or its thumbnail where the file is no longer what was indexed.
 
     What people judge is then what was encoded; and no file is opened that took the place of another.
 
     Parameters
     ----------
-    file : Path
+    file : Path, optional
+        None where its photographs are no files of this machine.
     row : ImageRow
         What the table knows of it.
     """

@@ -196,11 +196,12 @@ class Asker:
         """Return the version of the table that was read last."""
         return (self._images or self._collection()).table.version
 
-    def stored(self, image: str) -> tuple[Path, ImageRow] | None:
-        """Return where the file of an image should be, and what the table knows of it; None where it has no such."""
+    def stored(self, image: str) -> tuple[Path | None, ImageRow] | None:
+        """Return where the file of an image should be, if anywhere here, and what the table knows; None without one."""
         images = self._images or self._collection()
         row = images.table.rows(images.column, [image]).get(image) if image in images.names else None
-        return None if row is None else (Path(images.config.root) / image, row)
+        folder = images.config.folder
+        return None if row is None else (None if folder is None else folder / image, row)
 
     def _person(self, annotator: str) -> _Person:
         if annotator not in self._chances:

@@ -276,6 +276,6 @@ class LiveCollection:
             return None
         found = self._pictures.get(view.table.version, image)
         if found is None:
-            found = large_picture(view.collection.root / image, view.row(image))
+            found = large_picture(view.collection.original(image), view.row(image))
             self._pictures.keep(view.table.version, image, found)
         return found

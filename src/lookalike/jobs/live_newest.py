@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from pathlib import Path
 
 from lookalike.core.errors import LookalikeError, WorkspaceError
 from lookalike.core.progress import OnProgress, silent
@@ -13,6 +12,7 @@ from lookalike.core.workspace import Workspace
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.image_filter import ImageFilter
+from lookalike.images.sources.opening import open_source
 from lookalike.jobs.live_view import View
 from lookalike.search.store import ImageTable, vector_column
 
@@ -49,6 +49,7 @@ class Newest:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = Path(tempfile.mkdtemp())
     >>> collection = Collection.create(folder / ".lookalike", root=folder)
     >>> newest = Newest(collection.workspace)
@@ -103,7 +104,7 @@ def _open(workspace: Workspace, before: View | None, on_progress: OnProgress = s
     table = ImageTable.open(workspace.collection_uri)
     if before is not None and before.config == config and before.table.version == table.version:
         return before
-    collection = Collection(workspace, table, Path(config.root), encoder)
+    collection = Collection(workspace, table, open_source(config.root), encoder)
     column, images = vector_column(encoder.name, encoder.spec.fingerprint), ImageFilter(workspace.collection_uri)
     view = View(config, encoder, table, column, collection, images)
     view.paths = collection.searchable(on_progress)[0]

@@ -113,7 +113,7 @@ class View:
     def _content(self, picture: Upload | str) -> Path | bytes:
         if isinstance(picture, Upload):
             return picture.content
-        return as_indexed(self.collection.root / picture, self.row(picture))
+        return as_indexed(self.collection.original(picture), self.row(picture))
 
     def _read(self, picture: Picture, read: Callable[[], Read]) -> Read:
         """Read, and name what cannot be read as those who asked know it."""

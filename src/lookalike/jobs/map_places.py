@@ -91,7 +91,7 @@ def make_map(workspace: Path, count: int = MOST, seed: int = 0, on_progress: OnP
         "x": spots[:, 0].tolist(),
         "y": spots[:, 1].tolist(),
         "references": [references.get(image) for image in images],
-        "ensembles": _weights(held, images, Path(config.root), on_progress),
+        "ensembles": _weights(held, images, on_progress),
     }
     write_json(held.map_file, kept)
     told = {"images": len(images), "encoder": encoder.name, "ensembles": list(kept["ensembles"])}
@@ -186,12 +186,13 @@ def _sample(paths: Sequence[str], references: Mapping[str, str], count: int, see
     return chosen
 
 
-def _weights(
-    workspace: Workspace, images: Sequence[str], root: Path, on_progress: OnProgress
-) -> dict[str, dict[str, Any]]:
+def _weights(workspace: Workspace, images: Sequence[str], on_progress: OnProgress) -> dict[str, dict[str, Any]]:
     """Return how much each ensemble trusts each of its members at every image; those that cannot tell are left out."""
-    found = {}
-    files = {image: root / image for image in images}
+    found: dict[str, dict[str, Any]] = {}
+    folder = workspace.config().folder
+    if folder is None:  # then nothing can be encoded
+        return found
+    files = {image: folder / image for image in images}
     for name, card in list_models(workspace.path).items():
         if "members" not in card:
             continue

@@ -118,7 +118,7 @@ def image_paths(workspace: Workspace, ids: Sequence[str], files: Mapping[str, Pa
     >>> image_paths(Workspace(Path("nowhere")), ["a.jpg"], {})
     ['a.jpg']
     """
-    root = Path(workspace.config().root) if workspace.exists() else None
+    root = workspace.config().folder if workspace.exists() else None
     found = []
     for id in ids:
         file = files.get(id)

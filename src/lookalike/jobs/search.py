@@ -62,8 +62,8 @@ class SearchResult:
     ----------
     query : Query
         As it was given.
-    root : Path
-        The folder that the hits' paths are relative to.
+    root : str
+        The folder, or whatever else the photographs are in, that the hits' paths are relative to.
     hits : list of Hit
         Closest first.
     bytes_per_image : int, optional
@@ -75,7 +75,7 @@ class SearchResult:
     """
 
     query: Query
-    root: Path
+    root: str
     hits: list[Hit]
     bytes_per_image: int | None = None
     weights: dict[str, float] | None = None
@@ -118,7 +118,8 @@ def search_collection(
     encoded = encoded_queries(queries, lambda paths: unit_rows(encode(paths)), on_progress, rejected)
     asked = [_asked(query, encoded.features[encoded.rows(query)], wanted.against) for query in encoded.queries]
     found = collection.nearest(np.concatenate(asked), wanted.k, wanted.where, wanted.offset)
-    results = [SearchResult(query, collection.root, hits) for query, hits in zip(encoded.queries, found, strict=True)]
+    root = collection.source.name.text
+    results = [SearchResult(query, root, hits) for query, hits in zip(encoded.queries, found, strict=True)]
     if wanted.sheet is not None:
         draw_results(wanted.sheet, results, collection, wanted.offset)
     return results
@@ -159,4 +160,6 @@ def _further(query: Query) -> list[Tile]:
 def tiles_of(collection: Collection, hits: list[Hit]) -> list[Tile]:
     """Return what a contact sheet shows of the images found."""
     thumbnails = collection.thumbnails([hit.image for hit in hits])
-    return [Tile(collection.root / hit.image, thumbnails[hit.image], hit.image, f"{hit.distance:.3f}") for hit in hits]
+    return [
+        Tile(collection.original(hit.image), thumbnails[hit.image], hit.image, f"{hit.distance:.3f}") for hit in hits
+    ]

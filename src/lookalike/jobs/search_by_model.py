@@ -98,7 +98,7 @@ def _nearest(
     if not len(fused):
         raise InputError(f"{held.place} has no images that {source.named.name} could be asked about")
     fused.prepare(on_progress)
-    root, found = Path(held.config().root), []
+    root, found = held.config().root, []
     hits = fused_hits(fused, source, asked, wanted.k, wanted.offset, fitting)
     for query, one, own in zip(encoded.queries, asked, hits, strict=True):
         result = SearchResult(query, root, own)
@@ -121,7 +121,7 @@ def _nearest_codes(
     """Return the closest images by look-ups, and the bytes of each."""
     coded = coded_images(held, named, encoders, collection_files(held), on_progress)
     asked = encoded.features[np.concatenate([encoded.rows(query) for query in encoded.queries])]
-    root, hits = Path(held.config().root), coded_hits(coded, named, asked, wanted.k, wanted.offset, fitting)
+    root, hits = held.config().root, coded_hits(coded, named, asked, wanted.k, wanted.offset, fitting)
     return [
         SearchResult(query, root, own, coded.index.bytes_an_image)
         for query, own in zip(encoded.queries, hits, strict=True)

@@ -9,14 +9,15 @@ from lookalike.search.store import ImageRow
 __all__ = ["as_indexed"]
 
 
-def as_indexed(file: Path, row: ImageRow) -> Path | bytes:
+def as_indexed(file: Path | None, row: ImageRow) -> Path | bytes:
     """Return an image's file, or its thumbnail where the file is no longer what was indexed.
 
     So nothing is read that took the place of an image, be it a link to another file.
 
     Parameters
     ----------
-    file : Path
+    file : Path, optional
+        None where its photographs are no files of this machine.
     row : ImageRow
         What the table knows of it.
 
@@ -25,6 +26,8 @@ def as_indexed(file: Path, row: ImageRow) -> Path | bytes:
     Path or bytes
         To be decoded.
     """
+    if file is None:
+        return row.thumbnail
     try:
         status = file.stat()
     except OSError:

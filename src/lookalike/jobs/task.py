@@ -8,12 +8,11 @@ reads and writes nothing beyond them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lookalike.core.errors import InputError, UnknownNameError, WorkspaceError
+from lookalike.core.errors import InputError, UnknownNameError
 from lookalike.core.progress import OnProgress
 from lookalike.core.workspace import Workspace
 from lookalike.embedding.feature_sets import names as feature_sets
@@ -35,7 +34,6 @@ __all__ = [
     "check_feature_set",
     "check_models",
     "check_source",
-    "photographs",
     "usable_encoders",
 ]
 
@@ -87,20 +85,6 @@ class HoldOut(BaseModel):
     def folded(self) -> Folds:
         """Return the same as the jobs take it."""
         return Folds(self.by, self.folds, self.seed)
-
-
-def photographs(workspace: Workspace) -> Path:
-    """Return the folder of the collection's photographs.
-
-    Raises
-    ------
-    WorkspaceError
-        There is no collection, or it holds vectors alone.
-    """
-    root = workspace.config().root
-    if not root:
-        raise WorkspaceError(f"{workspace.place} holds vectors alone: there are no photographs to work on")
-    return Path(root)
 
 
 def usable_encoders(workspace: Workspace) -> list[str]:

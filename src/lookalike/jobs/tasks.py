@@ -24,7 +24,6 @@ from lookalike.jobs.task import (
     check_encoders,
     check_models,
     check_source,
-    photographs,
     usable_encoders,
 )
 from lookalike.jobs.training import new_model_file
@@ -52,13 +51,13 @@ class Index(Task):
         """Refuse an unknown encoder, and a collection without photographs."""
         workspace.check_writable()
         check_encoders(workspace, [self.encoder])
-        photographs(workspace)
+        workspace.source()
 
     def run(self, workspace: Workspace, on_progress: OnProgress) -> dict[str, Any]:
         """Index them."""
-        from lookalike.jobs.index import index_folder
+        from lookalike.jobs.index import index_source
 
-        report = index_folder(Path(workspace.place), photographs(workspace), self.encoder, on_progress)
+        report = index_source(Path(workspace.place), workspace.source(), self.encoder, on_progress)
         counts = ("images", "added", "updated", "removed", "unchanged", "seconds")
         rejected = [{"path": entry.path, "reason": entry.reason} for entry in report.rejected[:20]]
         return {name: getattr(report, name) for name in counts} | {"rejected": rejected}
@@ -165,7 +164,7 @@ class DrawMap(Task):
 
     def check(self, workspace: Workspace) -> None:
         """Refuse a collection without photographs."""
-        photographs(workspace)
+        workspace.source()
 
     def run(self, workspace: Workspace, on_progress: OnProgress) -> dict[str, Any]:
         """Draw it."""

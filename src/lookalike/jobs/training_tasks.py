@@ -24,7 +24,6 @@ from lookalike.jobs.task import (
     check_feature_set,
     check_models,
     check_source,
-    photographs,
 )
 from lookalike.jobs.training import new_model_file
 
@@ -193,7 +192,7 @@ class _OnViews(Training):
 
         return {
             "name": self.name,
-            "what": WhatThings(photographs(workspace), views, augmentation),
+            "what": WhatThings(workspace.photographs(), views, augmentation),
             "encoders": self.encoders,
             "feature_set": self.features,
             "measure": self.measure,
@@ -217,7 +216,7 @@ class TrainContrastive(_OnViews):
         from lookalike.similarity.projection_settings import resolve_projection
 
         new_model_file(workspace, self.name, self.replace)
-        photographs(workspace)
+        workspace.photographs()
         given = {"loss": self.loss, "mode": self.mode}
         resolve_projection(self.check_training(workspace, ProjectionModel(), given))
 
@@ -250,7 +249,7 @@ class TrainQuantizer(_OnViews):
         from lookalike.similarity.quantizer_settings import resolve_quantizer
 
         new_model_file(workspace, self.name, self.replace)
-        photographs(workspace)
+        workspace.photographs()
         resolve_quantizer(self.check_training(workspace, QuantizerModel(), {"mode": self.mode}), 1000)
 
     def run(self, workspace: Workspace, on_progress: OnProgress) -> dict[str, Any]:

@@ -196,10 +196,11 @@ def _folder(workspace: Workspace) -> Path:
 
 
 def _root(workspace: Workspace) -> Path:
-    root = workspace.config().root
-    if not root:
-        raise InputError(f"{workspace.place} holds vectors alone: there are no files to remove")
-    return Path(root)
+    config = workspace.config()
+    if config.folder is None:
+        holds = f"photographs in {config.root}, not in a folder of this machine" if config.root else "vectors alone"
+        raise InputError(f"{workspace.place} holds {holds}: there are no files to remove")
+    return config.folder
 
 
 def _known(table: ImageTable, images: Sequence[str]) -> dict[str, tuple[int, int]]:

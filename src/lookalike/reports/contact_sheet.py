@@ -29,15 +29,15 @@ class Tile:
 
     Attributes
     ----------
-    path : Path
-        The original; where it can no longer be read, the thumbnail stands in.
+    path : Path, optional
+        The original; where there is none, or it can no longer be read, the thumbnail stands in.
     thumbnail : bytes
         A JPEG.
     name, note : str
         Written under it, left and right.
     """
 
-    path: Path
+    path: Path | None
     thumbnail: bytes
     name: str
     note: str
@@ -188,7 +188,7 @@ def _picture(tile: Tile) -> Image.Image:
     from PIL import Image
 
     try:
-        return decode(tile.path, min_side=ROW_HEIGHT).image
+        return decode(tile.thumbnail if tile.path is None else tile.path, min_side=ROW_HEIGHT).image
     except ImageDecodeError:
         with Image.open(io.BytesIO(tile.thumbnail)) as image:
             return image.convert("RGB")

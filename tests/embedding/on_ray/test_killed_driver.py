@@ -21,8 +21,8 @@ RUN = textwrap.dedent("""
 
     writer.COMMIT_IMAGES, running.CHUNK_IMAGES = 8, 8
     results = running.Run.results
-    def slow(self, files):
-        for filled in results(self, files):
+    def slow(self, source, files):
+        for filled in results(self, source, files):
             yield filled
             print("written", flush=True)
             time.sleep(0.1)

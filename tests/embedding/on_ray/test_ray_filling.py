@@ -19,6 +19,8 @@ from lookalike.embedding.on_ray import run as running
 from lookalike.embedding.on_ray.filling import RayFilling
 from lookalike.embedding.plan import IndexReport
 from lookalike.images.folder import ImageFile
+from lookalike.images.sources.base import ImageSource
+from lookalike.images.sources.opening import open_source
 
 MakePhoto = Callable[..., Path]
 WorkerProcesses = Callable[[int], list[int]]
@@ -43,8 +45,8 @@ def outcome(report: IndexReport) -> tuple[object, ...]:
     )
 
 
-def on_ray(workspace: Path, root: Path, workers: int = 2, encoder: str = "classic") -> tuple[Collection, IndexReport]:
-    collection = Collection.create(workspace, root, encoder)
+def on_ray(workspace: Path, root: Path, workers: int = 2) -> tuple[Collection, IndexReport]:
+    collection = Collection.create(workspace, root)
     with RayFilling("ray", workers) as filling:
         return collection, collection.sync(filling=filling)
 
@@ -115,8 +117,8 @@ def killed(ray_workers: WorkerProcesses, monkeypatch: pytest.MonkeyPatch) -> Ite
             pids.append(moments.choice(alive))
             os.kill(pids[-1], signal.SIGKILL)
 
-    def disturbed(self: running.Run, files: Sequence[ImageFile]) -> Iterator[Filled]:
-        for number, filled in enumerate(results(self, files)):
+    def disturbed(self: running.Run, source: ImageSource, files: Sequence[ImageFile]) -> Iterator[Filled]:
+        for number, filled in enumerate(results(self, source, files)):
             if number % 5 == 0:
                 timers.append(threading.Timer(moments.uniform(0, 0.1), kill))
                 timers[-1].start()
@@ -164,13 +166,13 @@ def test_workers_with_another_encoder_or_without_the_folder_are_refused(
     files = [ImageFile("0/000.jpg", 1, 1)]
     with RayFilling("ray", 1) as filling:
         with pytest.raises(ClusterError, match=r"does not see .*nowhere/0/000\.jpg: the photographs must be"):
-            list(filling(encoder, tmp_path / "nowhere", files, ()))
+            list(filling(encoder, open_source(tmp_path / "nowhere"), files, ()))
         other = replace(encoder.spec, fingerprint="another")
         monkeypatch.setattr(Encoder, "spec", property(lambda _: other))
         with pytest.raises(EncoderError, match="classic is another version on a machine of the cluster"):
-            list(filling(encoder, mixed, files, ()))
+            list(filling(encoder, open_source(mixed), files, ()))
         with pytest.raises(ClusterError, match="there are 0 GPUs in the cluster, not 2"):
-            list(RayFilling("ray", gpus=2)(encoder, mixed, files, ()))
+            list(RayFilling("ray", gpus=2)(encoder, open_source(mixed), files, ()))
 
 
 def test_a_gpu_encodes_what_processors_have_decoded(

@@ -1,8 +1,7 @@
-"""``lookalike index PHOTOS``."""
+"""``lookalike index SOURCE``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,8 +27,13 @@ SHOWN = 10
 
 
 def index(
-    photos: Annotated[
-        Path, typer.Argument(metavar="PHOTOS", help="The folder of photographs, read with all its folders.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="The photographs: a folder, read with all its folders; s3://bucket/prefix; or .parquet or .tar files, "
+            "one, a folder of them, or a pattern such as 'shards-{000..009}.tar', here or at s3://.",
+        ),
     ],
     encoder: EncoderOption = None,
     on: Annotated[
@@ -52,18 +56,18 @@ def index(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a folder searchable, or bring it up to date.
+    """Make photographs searchable, or bring them up to date.
 
     New files are added, changed ones encoded again, absent ones marked; what is unchanged is left alone. Stopped at
     any moment, the next run goes on where this one was, wherever it runs. Files that cannot be read are listed with
     the reason, here and in rejected.json of the workspace; the exit code is then 1.
     """
-    from lookalike.jobs.index import index_folder
+    from lookalike.jobs.index import index_source
 
     work_offline(offline)
     console = Console(json, quiet)
     with console.progress() as on_progress:
-        report = index_folder(workspace, photos, encoder, on_progress, on, workers, gpus)
+        report = index_source(workspace, source, encoder, on_progress, on, workers, gpus)
     data = {
         "images": report.images,
         "rejected": [{"path": entry.path, "reason": entry.reason} for entry in report.rejected],
@@ -96,7 +100,7 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Workspace) -> Non
     screen.print(f"[dim]{report.seconds:.1f} s{speed}[/]")
     if report.without_vectors:
         screen.print(
-            f"[yellow]{report.without_vectors:,} images have no vectors of this encoder: index the whole folder[/]"
+            f"[yellow]{report.without_vectors:,} images have no vectors of this encoder: index all of the source[/]"
         )
     if not report.rejected:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +15,7 @@ from lookalike.embedding.on_ray.pool import Pool
 from lookalike.embedding.on_ray.run import Run
 from lookalike.embedding.on_ray.worker import Worker, known_hashes
 from lookalike.images.folder import ImageFile
+from lookalike.images.sources.base import ImageSource
 
 __all__ = ["RayFilling"]
 
@@ -74,15 +74,17 @@ class RayFilling:
         self._stack.close()
 
     def __call__(
-        self, encoder: Encoder, root: Path, files: Sequence[ImageFile], encoded: Collection[str], /
+        self, encoder: Encoder, source: ImageSource, files: Sequence[ImageFile], encoded: Collection[str], /
     ) -> Iterator[Filled]:
         """Encode files; see `lookalike.embedding.fill.fill`.
 
         Raises
         ------
         ClusterError
-            Ray is absent, the cluster does not answer, its machines do not see the folder, or its workers die of one
+            Ray is absent, the cluster does not answer, its machines do not see the files, or its workers die of one
             and the same files.
+        StorageError
+            The object store does not answer its machines, or they have no key.
         EncoderError
             Workers have another version of the encoder, or cannot load it.
         """
@@ -90,23 +92,23 @@ class RayFilling:
             return
         if self._ray is None:
             self._ray = self._stack.enter_context(connected(self._place))
-        readers, encoders = self._opened(encoder, root, files)
+        readers, encoders = self._opened(encoder, source, files)
         run = Run(self._ray, readers, encoders, encoder, self._ray.put(known_hashes(list(encoded))))
         try:
-            yield from run.results(files)
+            yield from run.results(source, files)
         except BaseException:
             self._close_pools()  # with whatever they are still at
             raise
 
-    def _opened(self, encoder: Encoder, root: Path, files: Sequence[ImageFile]) -> tuple[Pool, Pool]:
+    def _opened(self, encoder: Encoder, source: ImageSource, files: Sequence[ImageFile]) -> tuple[Pool, Pool]:
         """Return the workers that read and those that encode: the same ones, where there are no GPUs."""
-        made_for = (str(root), encoder.spec.fingerprint)
+        made_for = (source.name.text, encoder.spec.fingerprint)
         if self._pools is not None and self._made_for == made_for:
             return self._pools
         self._close_pools()
-        samples = [file.path for file in files[:SAMPLES]]
+        samples = list(files[:SAMPLES])
         processors = self._processors()
-        ray, arguments = self._ray, [str(root)]
+        ray, arguments = self._ray, [source.name.text]
         if not self._gpus:
             both = Pool(
                 ray, processors, 0, Worker, arguments, lambda one: one.load.remote(encoder.name, "cpu", samples)

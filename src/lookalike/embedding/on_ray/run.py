@@ -16,11 +16,12 @@ from typing import Any
 
 from lookalike.core.errors import ClusterError, EncoderError
 from lookalike.embedding.encoder import Encoder
-from lookalike.embedding.fill import Filled, batches
+from lookalike.embedding.fill import Filled
 from lookalike.embedding.on_ray.pool import CALLS_EACH, Pool, is_lost
 from lookalike.embedding.on_ray.worker import Chunk
 from lookalike.encoders.spec import EncoderSpec
 from lookalike.images.folder import ImageFile
+from lookalike.images.sources.base import ImageSource, cut
 
 __all__ = ["Run"]
 
@@ -66,7 +67,7 @@ class Run:
         self._away: dict[Any, _Task] = {}
         self._alone_since = time.monotonic()
 
-    def results(self, files: Sequence[ImageFile]) -> Iterator[Filled]:
+    def results(self, source: ImageSource, files: Sequence[ImageFile]) -> Iterator[Filled]:
         """Yield what became of every chunk, in the order in which they finish.
 
         Raises
@@ -77,7 +78,7 @@ class Run:
         try:
             while not self._encoders.ready:  # its card says how large a batch is
                 self._take_in()
-            self._new = self._chunks(files)
+            self._new = self._chunks(source, files)
             left = len(self._new)
             while left:
                 self._hand_out()
@@ -89,10 +90,10 @@ class Run:
                 f"the cluster went away ({error}): what was written stays, and the next run goes on from there"
             ) from error
 
-    def _chunks(self, files: Sequence[ImageFile]) -> deque[_Task]:
+    def _chunks(self, source: ImageSource, files: Sequence[ImageFile]) -> deque[_Task]:
         size = self._spec.batch
-        parts = batches(files, size * max(1, CHUNK_IMAGES // size))
-        return deque(_Task(list(batches(part, size))) for part in parts)
+        parts = source.parts(files, size * max(1, CHUNK_IMAGES // size))
+        return deque(_Task(list(cut(part, size))) for part in parts)
 
     def _hand_out(self) -> None:
         """Give every worker something to do, while there is something."""

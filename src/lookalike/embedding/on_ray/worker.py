@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Container, Sequence
-from pathlib import Path
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import TypeAlias
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lookalike.core.errors import ClusterError
 from lookalike.embedding.encoder import Encoder, load_encoder
-from lookalike.embedding.fill import Filled, Prepared, finish, prepare
+from lookalike.embedding.fill import Filled, Prepared, finish, opened, prepare
 from lookalike.encoders.spec import EncoderSpec
 from lookalike.images.folder import ImageFile
+from lookalike.images.sources.opening import open_source
 
 __all__ = ["Chunk", "Hashes", "KnownHashes", "Worker", "known_hashes"]
 
@@ -54,38 +55,41 @@ class KnownHashes(Container[str]):
 
 
 class Worker:
-    """Reads and encodes the files of one folder.
+    """Reads and encodes the files of one source.
 
     Parameters
     ----------
-    root : str
-        The folder that the files' paths are relative to, as this machine sees it.
+    source : str
+        Its name; a folder as this machine sees it.
     """
 
-    def __init__(self, root: str) -> None:
-        self._root = Path(root)
+    def __init__(self, source: str) -> None:
+        self._source = open_source(source)
         self._encoder: Encoder | None = None
 
-    def check(self, samples: Sequence[str]) -> None:
-        """Make sure that the folder is here: else every file of it would count as gone.
+    def check(self, samples: Sequence[ImageFile]) -> None:
+        """Make sure that the files can be seen from here: else every one of them would count as gone.
 
         Parameters
         ----------
-        samples : sequence of str
-            Some files that were in it a moment ago.
+        samples : sequence of ImageFile
+            Some files that were in the source a moment ago.
 
         Raises
         ------
         ClusterError
             None of them is.
+        StorageError
+            The object store does not answer here, or has no key for this machine.
         """
-        if not any((self._root / sample).exists() for sample in samples):
+        if not any(self._source.sees(sample) for sample in samples):
+            name = self._source.name
             raise ClusterError(
-                f"the machine {platform.node()} does not see {self._root / samples[0]}: "
-                "the photographs must be in a folder that every machine sees under the same name"
+                f"the machine {platform.node()} does not see {name.base}/{samples[0].shard or samples[0].path}: "
+                "the photographs must be in a folder that every machine sees under the same name, or in an object store"
             )
 
-    def load(self, name: str, device: str, samples: Sequence[str]) -> EncoderSpec:
+    def load(self, name: str, device: str, samples: Sequence[ImageFile]) -> EncoderSpec:
         """Load the encoder, and return its card; see `check`."""
         self.check(samples)
         self._encoder = load_encoder(name, device=device)
@@ -93,10 +97,9 @@ class Worker:
 
     def prepare(self, spec: EncoderSpec, chunk: Chunk, encoded: Hashes) -> tuple[None, list[Prepared]]:
         """Read and decode; of the two results the first, which is nothing, says that the second is there."""
-        known = KnownHashes(encoded)
-        return None, [prepare(spec, self._root, batch, known) for batch in chunk]
+        return None, list(self._prepared(spec, chunk, encoded))
 
-    def finish(self, chunk: list[Prepared]) -> Filled:
+    def finish(self, chunk: Iterable[Prepared]) -> Filled:
         """Encode what was decoded, here or elsewhere."""
         if self._encoder is None:
             raise RuntimeError("load comes first")
@@ -107,7 +110,10 @@ class Worker:
 
     def fill(self, spec: EncoderSpec, chunk: Chunk, encoded: Hashes) -> Filled:
         """Do all steps; batch by batch, so that few decoded pictures are in memory."""
-        out = Filled()
-        for batch in chunk:
-            out.extend(self.finish(self.prepare(spec, [batch], encoded)[1]))
-        return out
+        return self.finish(self._prepared(spec, chunk, encoded))
+
+    def _prepared(self, spec: EncoderSpec, chunk: Chunk, encoded: Hashes) -> Iterator[Prepared]:
+        known = KnownHashes(encoded)
+        with closing(opened(self._source, [file for batch in chunk for file in batch], iter(chunk))) as held:
+            for batch in held:
+                yield prepare(spec, batch, known)
