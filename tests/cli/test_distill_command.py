@@ -136,3 +136,21 @@ def test_a_training_that_was_cut_off_may_have_another_end(photos: Path) -> None:
         train(matrix_rate=0.03)
     done = train(epochs=4, cooldown=1)
     assert [one["epoch"] for one in done.history] == [1, 2, 3, 4]
+
+
+def test_what_lies_above_the_taps_is_taught_alone(lookalike: Run, photos: Path) -> None:
+    train = ("train", "distill", photos, "--teacher", "classic", *FAST, "--set", "validation=0.2", "--json", "--quiet")
+    _, out, _ = lookalike(*train, "--name", "first", "--save-weights", "first.safetensors", "--epochs", 2)
+    first = json.loads(out)
+    more = ("--weights", "first.safetensors", "--onward", first["encoder"].removeprefix("onnx:"))
+    more += ("--set", "learns=summit", "--set", "copies=2", "--set", "learning_rate=0.01", "--epochs", 30)
+    code, out, _ = lookalike(*train, "--name", "second", *more)
+    second = json.loads(out)
+    assert (code, len(second["history"])) == (0, 30)
+    # The layers above 80 taps to 16 and 8 numbers, and the head of the teacher.
+    assert second["trained"] < first["trained"]
+    assert second["after"]["loss"] < second["before"]["loss"] < first["before"]["loss"]
+    one = [photos / "05.png"]
+    taps = [load_encoder(f"{made['encoder']}[taps]").encode(one) for made in (first, second)]
+    np.testing.assert_allclose(taps[0], taps[1], atol=1e-5)
+    assert np.abs(load_encoder(first["encoder"]).encode(one) - load_encoder(second["encoder"]).encode(one)).max() > 1e-3

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
-from lookalike.core.errors import StorageError
 from lookalike.core.types import Pixels
 from lookalike.embedding.encoder import Encoder
-from lookalike.embedding.features import file_stamp
+from lookalike.embedding.kept_views import mapped, views_digest
 from lookalike.embedding.lens import Lens
 
 __all__ = ["ViewPixels"]
-
-SPARE = 2**30
-"""Bytes that are left free on the disk."""
-
-Bytes: TypeAlias = "np.memmap[tuple[int, ...], np.dtype[np.uint8]]"
 
 
 class ViewPixels:
@@ -59,10 +49,10 @@ class ViewPixels:
 
     def __init__(self, folder: Path, encoder: Encoder, files: Sequence[Path], lenses: Sequence[Lens | None]) -> None:
         self._encoder, self._files, self._lenses = encoder, [*files], [*lenses]
-        digest, count = _digest(encoder, files, lenses), (len(lenses), len(files))
-        self._pixels = _mapped(folder / f"{digest}.pixels", (*count, *encoder.spec.input_size, 3))
+        digest, count = views_digest(encoder.spec, files, lenses), (len(lenses), len(files))
+        self._pixels = mapped(folder / f"{digest}.pixels", (*count, *encoder.spec.input_size, 3))
         # A picture counts as there once its mark is; it is set after the pixels.
-        self._there = _mapped(folder / f"{digest}.marks", count)
+        self._there = mapped(folder / f"{digest}.marks", count)
         self._lock = threading.Lock()
 
     def picture(self, image: int, lens: int) -> Pixels:
@@ -81,36 +71,3 @@ class ViewPixels:
             self._pixels[lens, image] = pixels
             self._there[lens, image] = 1
         return pixels
-
-
-def _digest(encoder: Encoder, files: Sequence[Path], lenses: Sequence[Lens | None]) -> str:
-    spec = encoder.spec
-    names = ["" if lens is None else lens.name for lens in lenses]
-    digest = hashlib.sha256(repr((spec.input_size, spec.resize, names)).encode())
-    for path in files:
-        digest.update(repr((str(path), file_stamp(str(path)))).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> Bytes:
-    """Open a file of bytes, or make it, with all the room that it will take."""
-    size = int(np.prod(shape, dtype=np.int64))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = path.exists() and path.stat().st_size == size
-        if not whole and shutil.disk_usage(path.parent).free < size + SPARE:
-            raise StorageError(f"{path}: views need {size / 1e9:.1f} GB of disk: free some, or ask for fewer views")
-        if not whole:
-            _claim(path, size)
-        return np.memmap(path, np.uint8, "r+", shape=shape)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _claim(path: Path, size: int) -> None:
-    """Make a file of zeros whose room is taken: a disk that fills later stops whoever writes into a mapped file."""
-    with path.open("wb") as made:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(made.fileno(), 0, size)
-        else:
-            made.truncate(size)

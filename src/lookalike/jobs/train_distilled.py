@@ -11,22 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lookalike.core.errors import InputError
 from lookalike.core.progress import OnProgress, silent
 from lookalike.core.runs import record_run
-from lookalike.core.types import Rows
 from lookalike.core.workspace import Workspace
-from lookalike.embedding.encoder import Encoder, load_encoder
-from lookalike.embedding.lens import Lens, ViewLens
-from lookalike.embedding.view_pixels import ViewPixels
+from lookalike.embedding.encoder import load_encoder
 from lookalike.encoders.load import load_random
-from lookalike.images.augmentation import chosen_augmentation
 from lookalike.jobs.distilled import DistillReport, keep_distilled
 from lookalike.jobs.matching_pictures import MatchingPictures, matching_pictures, without_known
 from lookalike.jobs.networks import Outputs, check_trainable, checkpoints_of, trainable
-from lookalike.jobs.teachers import teachers_say
 from lookalike.jobs.training import new_model_file
 from lookalike.similarity.prepared import need_torch
 from lookalike.training.distill_settings import DistillSettings, distill_settings
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
     from lookalike.encoders.network import NetworkEncoder
     from lookalike.training.distillation import DistillEpoch, Lessons, Marks
     from lookalike.training.questions import Trained
-    from lookalike.training.student import Student
+    from lookalike.training.student import Student, Upper
 
 __all__ = ["STUDENT", "train_distilled"]
 
@@ -117,8 +110,8 @@ def train_distilled(
     path = new_model_file(held, name, replace)
     settings = _checked(teachers, student, parameters or {}, outputs, onward)
     asked = _known(teachers)
+    from lookalike.jobs.distill_lessons import lessons_of
     from lookalike.training.distillation import distil
-    from lookalike.training.finetune_measures import Preparation
     from lookalike.training.onward import begin_with, fit_heads
     from lookalike.training.processes import joined_processes
     from lookalike.training.student import student_of
@@ -131,17 +124,16 @@ def train_distilled(
         training = _identity(base, asked, settings, pictures, onward)
         checkpoints = checkpoints_of(held, name, training, resume, replace, processes)
         with processes.in_turn():  # the first asks, the others then read what was kept
-            lessons = _lessons(held, checkpoints.folder, base, [*asked], pictures, settings, tell)
-        dims = [one.shape[2] for one in lessons.said.values()]
-        network = student_of(base, dims, settings)
+            lessons, prepare = lessons_of(held, checkpoints.folder, base, [*asked], pictures, settings, tell)
+        network = student_of(base, [one.shape[2] for one in lessons.said.values()], settings)
         if processes.first and not checkpoints.exists():
             _check_export(network, base)
-        prepare = Preparation(base.mean, base.std, base.device)
+        learner = network.upper if settings.learns == "summit" else network
         if onward is not None:
             begin_with(network, onward)
-            fit_heads(network, prepare, lessons)
+            fit_heads(learner, prepare, lessons)
         with _told(outputs.tensorboard if processes.first else None, settings) as told:
-            done = distil(network, prepare, lessons, settings, processes, checkpoints, told, tell)
+            done = distil(learner, prepare, lessons, settings, processes, checkpoints, told, tell)
         if not processes.first:
             return None
         report = DistillReport(
@@ -156,7 +148,7 @@ def train_distilled(
             rejected=pictures.rejected,
             copies=pictures.copies,
             known=known,
-            **_came_to(network, lessons, done),
+            **_came_to(learner, lessons, done),
             seconds=time.perf_counter() - started,
         )
         keep_distilled(network, base, report, pictures.ids, outputs)
@@ -201,36 +193,6 @@ def _student(name: str, weights: Path | None, seed: int, device: str) -> Network
     return fresh
 
 
-def _lessons(
-    workspace: Workspace,
-    folder: Path,
-    student: NetworkEncoder,
-    teachers: Sequence[str],
-    pictures: MatchingPictures,
-    settings: DistillSettings,
-    tell: OnProgress,
-) -> Lessons:
-    """Ask the teachers, and say what the student is shown."""
-    from lookalike.training.distillation import Lessons
-
-    lenses: list[Lens | None] = [None]
-    lenses += [ViewLens(settings.looks, number, settings.seed) for number in range(1, settings.views + 1)]
-    train, validation = _dealt(len(pictures.ids), settings)
-    files = dict(zip(pictures.ids, pictures.files, strict=True))
-    said = teachers_say(workspace, teachers, files, lenses, train, settings.teacher_dim, tell)
-    edited = chosen_augmentation("copies")
-    lenses += [ViewLens(edited, number, settings.seed) for number in range(1, settings.copies + 1)]
-    shown = ViewPixels(folder, Encoder(student), pictures.files, lenses)
-    return Lessons(said, shown.picture, train, validation, settings.copies)
-
-
-def _dealt(count: int, settings: DistillSettings) -> tuple[Rows, Rows]:
-    """Deal pictures to those that are learned from and those that are held out."""
-    order = np.random.default_rng(settings.seed).permutation(count)
-    held = round(settings.validation * count)
-    return np.sort(order[held:]), np.sort(order[:held])
-
-
 def _identity(
     student: NetworkEncoder,
     teachers: Mapping[str, str],
@@ -257,12 +219,12 @@ def _check_export(network: Student, base: NetworkEncoder) -> None:
         export_module(Both(network), OUTPUTS, base, Path(folder) / "network.onnx")
 
 
-def _came_to(network: Student, lessons: Lessons, done: Trained[Marks]) -> dict[str, Any]:
+def _came_to(learner: Student | Upper, lessons: Lessons, done: Trained[Marks]) -> dict[str, Any]:
     """Return what a report says of the steps and their effect."""
     return {
         "pictures": len(lessons.train),
         "validation": len(lessons.validation),
-        "trained": sum(value.numel() for value in network.parameters() if value.requires_grad),
+        "trained": sum(value.numel() for value in learner.parameters() if value.requires_grad),
         "before": None if done.before is None else asdict(done.before),
         "after": None if done.after is None else asdict(done.after),
         "history": done.history,

@@ -26,6 +26,11 @@ class DistillSettings:
     copies : int
         Edited copies of every picture (the augmentation ``"copies"``), which no teacher is asked about: the student
         should say of them what teachers say of the picture as it is, so that it knows it again.
+    copied : float
+        How often a step shows one of them in the place of a second view, in [0, 1].
+    learns : {"all", "summit"}
+        The network and what lies above its taps, or the latter alone: then the network is asked once about every
+        view, and a pass takes seconds.
     dim : int
         Length of the student's global vector.
     hidden : int
@@ -65,6 +70,8 @@ class DistillSettings:
     views: int = 4
     augmentation: str = "mild"
     copies: int = 0
+    copied: float = 0.3
+    learns: Literal["all", "summit"] = "all"
     dim: int = 256
     hidden: int = 1024
     teacher_dim: int = 512
@@ -97,7 +104,7 @@ class DistillSettings:
         return chosen_augmentation(self.augmentation)
 
 
-CHOICES = {"keep": ("best", "last"), "precision": ("auto", "full", "half")}
+CHOICES = {"keep": ("best", "last"), "learns": ("all", "summit"), "precision": ("auto", "full", "half")}
 LEAST = {"views": 1, "dim": 2, "hidden": 1, "teacher_dim": 2, "epochs": 1, "batch": 2, "patience": 0, "seed": 0}
 LEAST |= {"match": 0, "relation": 0, "neighbours": 0, "contrast": 0, "weight_decay": 0}
 LEAST |= {"warmup": 0, "cooldown": 0, "copies": 0}
@@ -142,6 +149,8 @@ def _check(made: DistillSettings) -> None:
     for name in POSITIVE:
         if not getattr(made, name) > 0:
             raise InputError(f"{name} is above 0, not {getattr(made, name)}")
+    if not 0 <= made.copied <= 1:
+        raise InputError(f"copied is between 0 and 1, not {made.copied}")
     if not 0 <= made.validation < 1:
         raise InputError(f"validation is at least 0 and below 1, not {made.validation}")
     if not made.match and not made.relation and not made.neighbours:

@@ -1,7 +1,8 @@
 """Teach a student network what its teachers say: the task that the loop over networks is given.
 
 A row is a picture; a step shows each of its pictures in two of the views that the teachers were asked about, or as an
-edited copy, of which a student should say what they say of the picture as it is.
+edited copy, of which a student should say what they say of the picture as it is. Where the network stays, what it makes of them is
+shown in their place.
 
 This module imports torch.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,14 +25,16 @@ from lookalike.losses.contrastive import nt_xent, paired_targets
 from lookalike.losses.distillation import embedding_match, neighbour_match, relation_match
 from lookalike.training.checkpoints import Checkpoints
 from lookalike.training.distill_settings import DistillSettings
-from lookalike.training.finetune_measures import Preparation
 from lookalike.training.muon import Muon
 from lookalike.training.network_loop import plateau, train_network
 from lookalike.training.processes import Processes
 from lookalike.training.questions import Trained
-from lookalike.training.student import Student
+from lookalike.training.student import Student, Upper
 
-__all__ = ["DistillEpoch", "Lessons", "Marks", "distil", "lesson_loss"]
+__all__ = ["DistillEpoch", "Lessons", "Marks", "Prepare", "distil", "lesson_loss"]
+
+Prepare: TypeAlias = Callable[[NDArray[Any]], torch.Tensor]
+"""What lessons show, stacked, to what the student takes."""
 
 SLOTS = 2
 NEAREST = 10
@@ -47,8 +50,9 @@ class Lessons:
     said : mapping of str to float16 (V + 1, N, d)
         By teacher: unit rows, of the N pictures as they are and in each of V views.
     view : callable
-        ``(picture, view) -> uint8 (H, W, 3)``: what the student is shown; view 0 is the picture as it is, those from
-        V + 1 on are edited copies of it. Called in several threads.
+        ``(picture, view, mirrored) -> uint8 (H, W, 3)``: what the student is shown, or what its network makes of that,
+        float16 (T,); view 0 is the picture as it is, those from V + 1 on are edited copies of it. Called in several
+        threads.
     train, validation : int64
         Pictures to learn from, and held out.
     copies : int
@@ -56,7 +60,7 @@ class Lessons:
     """
 
     said: Mapping[str, NDArray[np.float16]]
-    view: Callable[[int, int], Pixels]
+    view: Callable[[int, int, bool], NDArray[Any]]
     train: Rows
     validation: Rows
     copies: int = 0
@@ -66,18 +70,13 @@ class Lessons:
         """V + 1."""
         return len(next(iter(self.said.values())))
 
-    @property
-    def views(self) -> int:
-        """What a picture can be shown as: V + 1 + copies."""
-        return self.asked + self.copies
-
     def rows_of(self, views: Rows, pictures: Rows) -> list[NDArray[np.float32]]:
         """Return what each teacher says of some pictures in some views: of a copy, what it says of the picture.
 
         Examples
         --------
         >>> said = np.arange(4, dtype=np.float16).reshape(2, 2, 1)
-        >>> lessons = Lessons({"t": said}, lambda picture, view: None, np.arange(2), np.arange(0), copies=1)
+        >>> lessons = Lessons({"t": said}, lambda picture, view, mirrored: None, np.arange(2), np.arange(0), copies=1)
         >>> lessons.rows_of(np.array([0, 1, 2]), np.array([1, 1, 1]))[0].ravel().tolist()
         [1.0, 3.0, 1.0]
         """
@@ -157,8 +156,8 @@ def lesson_loss(
 
 
 def distil(
-    student: Student,
-    prepare: Preparation,
+    student: Student | Upper,
+    prepare: Prepare,
     lessons: Lessons,
     settings: DistillSettings,
     processes: Processes | None = None,
@@ -166,7 +165,7 @@ def distil(
     on_epoch: Callable[[DistillEpoch], None] = lambda _: None,
     on_progress: OnProgress = silent,
 ) -> Trained[Marks]:
-    """Teach a student, in place; see `lookalike.training.network_loop.train_network`.
+    """Teach a student, or what lies above its taps, in place; see `lookalike.training.network_loop.train_network`.
 
     Relations are between the pictures that one process sees.
 
@@ -187,14 +186,14 @@ class _Distilling:
 
     def __init__(
         self,
-        student: Student,
-        prepare: Preparation,
+        student: Student | Upper,
+        prepare: Prepare,
         lessons: Lessons,
         settings: DistillSettings,
         processes: Processes,
         on_progress: OnProgress,
     ) -> None:
-        self.network, self.device = student, prepare.device
+        self.network, self.device = student, next(student.parameters()).device
         self._prepare, self._lessons, self._settings = prepare, lessons, settings
         self._processes, self._on_progress = processes, on_progress
 
@@ -204,14 +203,16 @@ class _Distilling:
 
     def view(self, row: int, slot: int, epoch: int) -> Pixels:
         numbers, mirrored = self._drawn(row, epoch)
-        pixels = self._lessons.view(row, int(numbers[slot]))
         # To the teachers, a picture and its mirror image are all but the same: two views of one.
-        return pixels[:, ::-1] if mirrored[slot] else pixels
+        return self._lessons.view(row, int(numbers[slot]), bool(mirrored[slot]))
 
     def _drawn(self, row: int, epoch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Draw which views of a picture a pass shows, and whether mirrored."""
-        rng = np.random.default_rng([self._settings.seed, epoch, row])
-        return rng.permutation(self._lessons.views)[:SLOTS], rng.random(SLOTS) < 0.5
+        rng, lessons = np.random.default_rng([self._settings.seed, epoch, row]), self._lessons
+        numbers, mirrored = rng.permutation(lessons.asked)[:SLOTS], rng.random(SLOTS) < 0.5
+        if lessons.copies and rng.random() < self._settings.copied:
+            numbers[1] = lessons.asked + rng.integers(lessons.copies)
+        return numbers, mirrored
 
     def suit(self) -> None:
         pass
@@ -259,7 +260,7 @@ class _Distilling:
             for start in range(0, len(rows), self._settings.batch):
                 self._on_progress(Progress("measuring on pictures held out", start, len(rows)))
                 shown = rows[start : start + self._settings.batch].tolist()
-                one, many = self.network(self._prepare(np.stack([self._lessons.view(row, 0) for row in shown])))
+                one, many = self.network(self._prepare(np.stack([self._lessons.view(row, 0, False) for row in shown])))
                 vectors.append(one)
                 thought.append(many)
             joined = torch.cat(vectors)

@@ -14,9 +14,8 @@ import torch
 from onnx import numpy_helper
 
 from lookalike.core.errors import EncoderError
-from lookalike.training.distillation import Lessons
-from lookalike.training.finetune_measures import Preparation
-from lookalike.training.student import Student
+from lookalike.training.distillation import Lessons, Prepare
+from lookalike.training.student import Student, Upper
 
 __all__ = ["begin_with", "fit_heads"]
 
@@ -51,14 +50,14 @@ def begin_with(student: Student, path: Path) -> None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{path}: not a network in ONNX ({reason})") from error
     values = _tensors(graph)
-    wanted = {SUMMIT + name: tensor for name, tensor in student.summit.state_dict().items() if tensor.ndim}
+    wanted = {SUMMIT + name: tensor for name, tensor in student.upper.summit.state_dict().items() if tensor.ndim}
     if not wanted.keys() <= values.keys():
         raise EncoderError(f"{path} is no exported student: take the .onnx file that a distillation wrote")
     for name, tensor in wanted.items():
         if values[name].shape != tensor.shape:
             theirs, ours = (" x ".join(map(str, one.shape)) for one in (values[name], tensor))
             raise EncoderError(f"{path} has other taps, or another global vector: {name} is {theirs}, not {ours}")
-    student.summit.load_state_dict({name.removeprefix(SUMMIT): values[name] for name in wanted}, strict=False)
+    student.upper.summit.load_state_dict({name.removeprefix(SUMMIT): values[name] for name in wanted}, strict=False)
 
 
 def _tensors(graph: Any) -> dict[str, torch.Tensor]:
@@ -71,25 +70,26 @@ def _tensors(graph: Any) -> dict[str, torch.Tensor]:
     return found | {name: found[one] for name, one in also if one in found}
 
 
-def fit_heads(student: Student, prepare: Preparation, lessons: Lessons) -> None:
+def fit_heads(student: Student | Upper, prepare: Prepare, lessons: Lessons) -> None:
     """Let the heads of a student say what its teachers say, as well as its vectors tell: by least squares.
 
     Heads of chance would pull at all that it knows.
 
     Parameters
     ----------
-    student : Student
+    student : Student or Upper
         Its heads are changed in place.
-    prepare : Preparation
+    prepare : callable
     lessons : Lessons
         Some of its pictures are looked at, as they are.
     """
+    upper = student.upper if isinstance(student, Student) else student
     rows = lessons.train[:: -(-len(lessons.train) // PICTURES)]
     was, vectors = student.training, []
     student.eval()
     with torch.inference_mode():
         for start in range(0, len(rows), AT_ONCE):
-            shown = np.stack([lessons.view(int(row), 0) for row in rows[start : start + AT_ONCE]])
+            shown = np.stack([lessons.view(int(row), 0, False) for row in rows[start : start + AT_ONCE]])
             vectors.append(student.embeddings(prepare(shown)).double())
     student.train(was)
     known = torch.cat(vectors)
@@ -100,7 +100,7 @@ def fit_heads(student: Student, prepare: Preparation, lessons: Lessons) -> None:
     )
     said = lessons.rows_of(np.zeros(len(rows), np.int64), rows)
     with torch.no_grad():
-        for head, one in zip(student.heads, said, strict=True):
+        for head, one in zip(upper.heads, said, strict=True):
             solved = torch.linalg.solve(scatter, known.T @ torch.from_numpy(one).to(known))
             head.weight.copy_(solved[:-1].T)
             head.bias.copy_(solved[-1])

@@ -16,10 +16,53 @@ from lookalike.encoders.tapped import Tapped
 from lookalike.training.backbone import freeze_idle, half_precision, merged_copy
 from lookalike.training.distill_settings import DistillSettings
 
-__all__ = ["OUTPUTS", "Outputs", "Student", "student_of"]
+__all__ = ["OUTPUTS", "Outputs", "Student", "Upper", "student_of"]
 
 OUTPUTS = ("global", "taps")
 """Of `Outputs`, in the file that is written of them."""
+
+
+class Upper(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
+    """What lies above a student's taps; all that is taught where the network stays as it is.
+
+    Parameters
+    ----------
+    width : int
+        Length T of the multi-tap feature.
+    teachers : sequence of int
+        Length of what each teacher says.
+    settings : DistillSettings
+
+    Attributes
+    ----------
+    summit : nn.Module
+        The feature to the global vector.
+    heads : nn.ModuleList
+        The global vector to what each teacher says.
+
+    Examples
+    --------
+    >>> from lookalike.training.distill_settings import distill_settings
+    >>> vectors, said = Upper(6, [4, 5], distill_settings({"dim": 2}))(torch.randn(3, 6))
+    >>> vectors.shape, [one.shape[1] for one in said]
+    (torch.Size([3, 2]), [4, 5])
+    """
+
+    def __init__(self, width: int, teachers: Sequence[int], settings: DistillSettings) -> None:
+        super().__init__()
+        # Taps are scaled to norm 1: normalised over the batch, each number weighs alike at first.
+        layers = [nn.BatchNorm1d(width), nn.Linear(width, settings.hidden), nn.Hardswish()]
+        self.summit = nn.Sequential(*layers, nn.Linear(settings.hidden, settings.dim))
+        self.heads = nn.ModuleList(nn.Linear(settings.dim, dim) for dim in teachers)
+
+    def embeddings(self, features: torch.Tensor) -> torch.Tensor:
+        """Return global vectors of norm 1, float (n, T) to float32 (n, dim)."""
+        return normalize(self.summit(features))
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return global vectors, and what the student thinks that each teacher says: unit rows, both."""
+        vectors = self.embeddings(features)
+        return vectors, [normalize(head(vectors)) for head in self.heads]
 
 
 class Student(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
@@ -39,10 +82,10 @@ class Student(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
 
     Attributes
     ----------
-    taps, summit : nn.Module
-        Pixels to the feature; the feature to the global vector.
-    heads : nn.ModuleList
-        The global vector to what each teacher says.
+    taps : Tapped
+        Pixels to the feature.
+    upper : Upper
+        The feature to the global vector, and to what each teacher says.
 
     Examples
     --------
@@ -61,21 +104,21 @@ class Student(nn.Module):  # type: ignore[misc]  # torch is not seen by mypy
         self.taps = taps
         self.half = half
         self.dim = settings.dim
-        # Taps are scaled to norm 1: normalised over the batch, each number weighs alike at first.
-        layers = [nn.BatchNorm1d(width), nn.Linear(width, settings.hidden), nn.Hardswish()]
-        self.summit = nn.Sequential(*layers, nn.Linear(settings.hidden, settings.dim))
-        self.heads = nn.ModuleList(nn.Linear(settings.dim, dim) for dim in teachers)
+        self.upper = Upper(width, teachers, settings)
 
     def embeddings(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return global vectors of norm 1, float (n, 3, H, W) to float32 (n, dim)."""
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.half):
-            taps = self.taps(pixels)
-        return normalize(self.summit(taps.float()))
+        return self.upper.embeddings(self._features(pixels))
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return global vectors, and what the student thinks that each teacher says: unit rows, both."""
-        vectors = self.embeddings(pixels)
-        return vectors, [normalize(head(vectors)) for head in self.heads]
+        vectors, thought = self.upper(self._features(pixels))
+        return vectors, thought
+
+    def _features(self, pixels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.half):
+            taps = self.taps(pixels)
+        return taps.float()
 
 
 def student_of(encoder: NetworkEncoder, teachers: Sequence[int], settings: DistillSettings) -> Student:
@@ -119,7 +162,7 @@ class Outputs(nn.Module):  # type: ignore[misc]
         super().__init__()
         tapped = student.taps
         self.taps = Tapped(merged_copy(tapped.module), tapped.layers, tapped.pool, tapped.tokens, tapped.norm)
-        self.summit = merged_copy(student.summit)
+        self.summit = merged_copy(student.upper.summit)
         self.eval()
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
