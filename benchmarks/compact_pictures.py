@@ -35,12 +35,21 @@ weights from is not stated."""
 STAGES = (
     ("first", 112, False, "--set views=1 --set cooldown=2 --epochs 7 --save-weights first.safetensors"),
     ("second", 112, True, "--set views=1 --set cooldown=2 --epochs 12 --weights first.safetensors"),
-    ("compact", 144, True, "--set views=2 --set cooldown=3 --epochs 18 --weights second.safetensors"),
+    ("third", 144, True, "--set views=2 --set cooldown=3 --epochs 18 --weights second.safetensors"),
+    (
+        "compact",
+        160,
+        True,
+        "--set learns=summit --set views=2 --set copies=3 --set copied=0.12 --set contrast=0.05 --set batch=512 "
+        "--set learning_rate=0.001 --set cooldown=11 --epochs 12 --weights third.safetensors "
+        "--onward .lookalike/encoders/third.onnx",
+    ),
 )
-"""Of the teaching: the model's name, the pixels that the student sees, whether all teach, and further options."""
+"""Of the teaching: the model's name, the pixels that the student sees, whether all teach, and further options. In the
+last one the network stays, and what lies above its taps learns to know edited copies again."""
 
-BETWEEN = "python benchmarks/compact_weights.py --pictures {pictures} --network {network} --output second.safetensors"
-"""After the second stage: its file is all that was kept of it."""
+BETWEEN = "python benchmarks/compact_weights.py --pictures {pictures} --network {network} --output {name}.safetensors"
+"""After the second and the third stage: their files are all that was kept of them."""
 
 QUERIES = 1000
 JUDGED = ("material", "tll")
@@ -89,13 +98,14 @@ def main() -> None:
     apart = [linked(given.cache / "compact" / "apart", held), *(shared / "data" / name for name in JUDGED)]
     names = encoders(shared / "weights", given.cache)
     print(f"{len(pictures):,} pictures, {len(held):,} measured ones kept apart; teach with\n")
-    for name, side, slow, more in STAGES:
-        if side != STAGES[0][1]:
-            network = ".lookalike/encoders/second.onnx"
-            print(BETWEEN.format(pictures=teaching, network=network) + "\n")
+    for number, (name, side, slow, more) in enumerate(STAGES):
+        before = STAGES[number - 1][0]
+        if f"--weights {before}." in more and "--save-weights" not in STAGES[number - 1][3]:
+            network = f".lookalike/encoders/{before}.onnx"
+            print(BETWEEN.format(pictures=teaching, network=network, name=before) + "\n")
         command = [f"lookalike train distill {teaching} --name {name} --student '{student(side)}'"]
         command += [f"--teacher {names[teacher]}" for teacher in TEACHERS if slow or teacher != SLOW]
-        command += [f"--apart {folder}" for folder in apart] + [f"--set batch=64 {more}"]
+        command += [f"--apart {folder}" for folder in apart] + [more if "batch=" in more else f"--set batch=64 {more}"]
         print(" \\\n  ".join(command) + "\n")
 
 

@@ -1,8 +1,8 @@
 """Teach a student network what its teachers say: the task that the loop over networks is given.
 
 A row is a picture; a step shows each of its pictures in two of the views that the teachers were asked about, or as an
-edited copy, of which a student should say what they say of the picture as it is. Where the network stays, what it makes of them is
-shown in their place.
+edited copy, of which a student should say what they say of the picture as it is. Where the network stays, what it
+makes of them is shown in their place.
 
 This module imports torch.
 """
