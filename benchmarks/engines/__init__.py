@@ -39,7 +39,11 @@ ENGINES: dict[str, tuple[str, Callable[[], Engine]]] = {
 }
 """By the name that ``--engines`` takes: the name for people, and how to make one."""
 
-SHARES_FILE = {"lance-pq-refine": "lance-pq", "lance-hnsw-sq-refine": "lance-hnsw-sq"}
+SHARES_FILE = {
+    "lance-pq-refine": "lance-pq",
+    "lance-hnsw-sq-refine": "lance-hnsw-sq",
+    "ours-fused-1gb": "ours-fused",  # so much is enough for the same form
+}
 """Engines that search the file another one has built."""
 
 FUSED = [
