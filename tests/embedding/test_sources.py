@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pyarrow import fs, parquet
 from lookalike.core.errors import InputError, StorageError, WorkspaceError
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import Encoder
-from lookalike.images.sources import tars
+from lookalike.embedding.writer import Writer
 from lookalike.jobs.features import collection_files
 from lookalike.jobs.index import index_source
 from lookalike.jobs.live import LiveCollection
@@ -224,16 +224,16 @@ def test_a_killed_run_of_an_archive_goes_on(
     put(f"{tmp_path}/s.tar", packed(pictures))
     place = tmp_path / "workspace"
     monkeypatch.setattr("lookalike.embedding.writer.COMMIT_IMAGES", 4)
-    read = tars.TarSource.contents
+    commit, commits = Writer._commit, []
 
-    def until_half(self: tars.TarSource, files: list[object]) -> Iterator[object]:
-        for number, held in enumerate(read(self, files)):  # type: ignore[arg-type]
-            if number == 20:
-                raise KeyboardInterrupt
-            yield held
+    def until_the_second(self: Writer) -> None:
+        commits.append(self)
+        if len(commits) == 2:
+            raise KeyboardInterrupt
+        commit(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tars.TarSource, "contents", until_half)
+        patch.setattr(Writer, "_commit", until_the_second)
         with pytest.raises(KeyboardInterrupt):
             index_source(place, tmp_path / "s.tar")
     held = len(Collection.open(place))
