@@ -33,8 +33,8 @@ from lookalike.search.tuning import tuned
 
 __all__ = ["ApproximateIndex", "Keep", "Pieces", "rows_beside"]
 
-PAGE = 4096
-"""Of a row that is read at random, a page at least comes into memory."""
+AROUND = 65_536
+"""Bytes that a row which is read at random brings into memory: its page, and those beside it that the system holds."""
 
 MANY = 64
 """So many queries at once are asked in an order in which near ones follow each other."""
@@ -195,19 +195,19 @@ class ApproximateIndex:
         candidates, parameters = care(self.form, dial, k)
         at_once = len(queries)
         if self._room is not None and self._rows is not None:
-            at_once = max(1, self._room // (candidates * PAGE))
+            at_once = max(1, self._room // (2 * candidates * AROUND))
         parts = []
         for start in range(0, max(len(queries), 1), max(at_once, 1)):
             part = queries[start : start + max(at_once, 1)]
             parts.append(self._whole.search(part, k, params=parameters))
-            self._give_back(len(part) * candidates * PAGE)
+            self._give_back(len(part) * candidates * AROUND)
         similar, rows = (np.concatenate(found) for found in zip(*parts, strict=True))
         return rows, similar
 
     def _give_back(self, read: int) -> None:
         """Count what was read of the rows, and give it back before it is more than there is room for."""
         self._read += read
-        if self._room is not None and self._rows is not None and self._read > self._room:
+        if self._room is not None and self._rows is not None and 2 * self._read > self._room:
             self._rows.release()
             self._read = 0
 

@@ -126,5 +126,6 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
     try:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         yield Processes(distributed.get_rank(), distributed.get_world_size(), here)
+        distributed.barrier()  # whoever leaves first would take the connections of the others with it
     finally:
         distributed.destroy_process_group()
