@@ -103,6 +103,9 @@ def test_on_the_screen_from_where_another_training_ended(lookalike: Run, photos:
         (("--teacher", "classic"), "classic is a teacher twice"),
         (("--apart", "photos"), "nothing is left to learn from"),
         (("--save-weights", "w.pth"), "weights are written as .safetensors"),
+        (("--set", "learns=summit"), "learns=summit leaves the network as it is: give its weights"),
+        (("--onward", "photos/00.png"), "--onward goes on above a network: give its weights"),
+        (("--onward", "none.onnx"), "none.onnx: no such file"),
     ],
 )
 def test_what_cannot_be_is_refused(lookalike: Run, photos: Path, more: tuple[str, str], message: str) -> None:

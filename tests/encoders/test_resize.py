@@ -52,6 +52,8 @@ def test_a_network_for_one_size_alone_is_refused(tmp_path: Path) -> None:
         resize_encoder(tmp_path / "vit.onnx", tmp_path / "vit.onnx", 48)
     with pytest.raises(EncoderError, match=r"ends in \.onnx"):
         resize_encoder(tmp_path / "vit.onnx", tmp_path / "new.bin", 48)
+    with pytest.raises(EncoderError, match=r"there is no file .*none\.onnx"):
+        resize_encoder(tmp_path / "none.onnx", tmp_path / "new.onnx", 48)
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(EncoderError, match=r"text\.onnx"):
         resize_encoder(tmp_path / "text.onnx", tmp_path / "new.onnx", 48)

@@ -37,8 +37,6 @@ def load(argument: str, weights: Path | None, device: str) -> PixelEncoder:
     if not (argument or weights):
         raise EncoderError("onnx needs a file: write onnx:PATH, for example onnx:nets/mobilenet.onnx")
     path, output = split_output(str(weights) if weights is not None else argument)
-    if not path.is_file():
-        raise EncoderError(f"there is no file {path}: onnx:PATH takes the path of an .onnx file")
     return OnnxEncoder(path, device, output)
 
 
@@ -85,12 +83,14 @@ class OnnxEncoder:
     Raises
     ------
     EncoderError
-        The file is not an ONNX network, has no card, or does not map pictures to vectors. The message says which.
+        The file is absent or not an ONNX network, has no card, or does not map pictures to vectors. The message says which.
     """
 
     def __init__(self, path: Path, device: str = "auto", output: str | None = None, name: str | None = None) -> None:
         import onnxruntime
 
+        if not path.is_file():
+            raise EncoderError(f"there is no file {path}: onnx:PATH takes the path of an .onnx file")
         self.card = read_card(path, chosen={} if output is None else {"output": output})
         providers = _providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()

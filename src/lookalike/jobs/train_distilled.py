@@ -108,7 +108,7 @@ def train_distilled(
     started = time.perf_counter()
     held, outputs = Workspace(workspace), outputs or Outputs()
     path = new_model_file(held, name, replace)
-    settings = _checked(teachers, student, parameters or {}, outputs, onward)
+    settings = _checked(teachers, student, weights, parameters or {}, outputs, onward)
     asked = _known(teachers)
     from lookalike.jobs.distill_lessons import lessons_of
     from lookalike.training.distillation import distil
@@ -129,7 +129,7 @@ def train_distilled(
         if processes.first and not checkpoints.exists():
             _check_export(network, base)
         learner = network.upper if settings.learns == "summit" else network
-        if onward is not None:
+        if onward is not None and not checkpoints.exists():
             begin_with(network, onward)
             fit_heads(learner, prepare, lessons)
         with _told(outputs.tensorboard if processes.first else None, settings) as told:
@@ -158,7 +158,12 @@ def train_distilled(
 
 
 def _checked(
-    teachers: Sequence[str], student: str, parameters: Mapping[str, Any], outputs: Outputs, onward: Path | None
+    teachers: Sequence[str],
+    student: str,
+    weights: Path | None,
+    parameters: Mapping[str, Any],
+    outputs: Outputs,
+    onward: Path | None,
 ) -> DistillSettings:
     """Refuse before anything is loaded what would be refused after it."""
     if not teachers:
@@ -168,7 +173,11 @@ def _checked(
     outputs.check()
     check_trainable(student)
     need_torch()
-    return distill_settings(parameters)
+    settings = distill_settings(parameters)
+    if (onward is not None or settings.learns == "summit") and weights is None and "@" not in student:
+        what = "learns=summit leaves the network as it is" if onward is None else "--onward goes on above a network"
+        raise InputError(f"{what}: give its weights, which --save-weights wrote")
+    return settings
 
 
 def _known(teachers: Sequence[str]) -> dict[str, str]:

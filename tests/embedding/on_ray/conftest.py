@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from lookalike.embedding.fill import Filled
+from lookalike.embedding.on_ray import run as running
 from lookalike.embedding.on_ray.cluster import connected
+from lookalike.images.folder import ImageFile
+from lookalike.images.sources.base import ImageSource
 
 
 def worker_processes(driver: int) -> list[int]:
@@ -48,3 +55,30 @@ def ray_cluster() -> Iterator[None]:
     )
     with connected("ray"):
         yield
+
+
+@pytest.fixture
+def killed(ray_workers: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Workers that are killed as a run goes on: one after every few chunks, at a random moment."""
+    monkeypatch.setattr(running, "CHUNK_IMAGES", 8)
+    results, moments = running.Run.results, random.Random(0)
+    pids: list[int] = []
+    timers: list[threading.Timer] = []
+
+    def kill() -> None:
+        alive = [pid for pid in ray_workers(os.getpid()) if pid not in pids]
+        if alive:
+            pids.append(moments.choice(alive))
+            os.kill(pids[-1], signal.SIGKILL)
+
+    def disturbed(self: running.Run, source: ImageSource, files: Sequence[ImageFile]) -> Iterator[Filled]:
+        for number, filled in enumerate(results(self, source, files)):
+            if number % 5 == 0:
+                timers.append(threading.Timer(moments.uniform(0, 0.1), kill))
+                timers[-1].start()
+            yield filled
+
+    monkeypatch.setattr(running.Run, "results", disturbed)
+    yield pids
+    for timer in timers:
+        timer.join()

@@ -1,10 +1,6 @@
 """A collection filled on Ray is the one filled here, whatever dies on the way."""
 
-import os
-import random
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +10,10 @@ from lookalike.core.errors import ClusterError, EncoderError
 from lookalike.embedding import writer
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import Encoder, load_encoder
-from lookalike.embedding.fill import Filled
 from lookalike.embedding.on_ray import run as running
 from lookalike.embedding.on_ray.filling import RayFilling
 from lookalike.embedding.plan import IndexReport
 from lookalike.images.folder import ImageFile
-from lookalike.images.sources.base import ImageSource
 from lookalike.images.sources.opening import open_source
 
 MakePhoto = Callable[..., Path]
@@ -101,33 +95,6 @@ def test_a_later_run_follows_the_folder_and_encodes_nothing_twice(
     fresh = Collection.create(tmp_path / "fresh", mixed)
     fresh.sync()
     assert everything(collection) == everything(fresh)
-
-
-@pytest.fixture
-def killed(ray_workers: WorkerProcesses, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Workers that are killed as a run goes on: one after every few chunks, at a random moment."""
-    monkeypatch.setattr(running, "CHUNK_IMAGES", 8)
-    results, moments = running.Run.results, random.Random(0)
-    pids: list[int] = []
-    timers: list[threading.Timer] = []
-
-    def kill() -> None:
-        alive = [pid for pid in ray_workers(os.getpid()) if pid not in pids]
-        if alive:
-            pids.append(moments.choice(alive))
-            os.kill(pids[-1], signal.SIGKILL)
-
-    def disturbed(self: running.Run, source: ImageSource, files: Sequence[ImageFile]) -> Iterator[Filled]:
-        for number, filled in enumerate(results(self, source, files)):
-            if number % 5 == 0:
-                timers.append(threading.Timer(moments.uniform(0, 0.1), kill))
-                timers[-1].start()
-            yield filled
-
-    monkeypatch.setattr(running.Run, "results", disturbed)
-    yield pids
-    for timer in timers:
-        timer.join()
 
 
 def test_no_image_is_lost_or_doubled_when_workers_are_killed(

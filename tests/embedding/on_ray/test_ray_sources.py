@@ -2,11 +2,8 @@
 
 import io
 import os
-import random
-import signal
 import tarfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +12,6 @@ from pyarrow import fs, parquet
 
 from lookalike.core.errors import ClusterError, StorageError
 from lookalike.embedding.collection import Collection
-from lookalike.embedding.fill import Filled
 from lookalike.embedding.on_ray import run as running
 from lookalike.embedding.on_ray.cluster import connected
 from lookalike.embedding.on_ray.worker import Worker
@@ -50,33 +46,6 @@ def shards(tmp_path: Path, make_photo: Callable[..., Path]) -> Path:
     images = [{"bytes": content, "path": None} for content in data[:100]]
     parquet.write_table(pa.table({"image": images}), folder / "p.parquet", row_group_size=30)
     return folder
-
-
-@pytest.fixture
-def killed(ray_workers: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Workers that are killed as a run goes on: one after every few chunks, at a random moment."""
-    monkeypatch.setattr(running, "CHUNK_IMAGES", 8)
-    results, moments = running.Run.results, random.Random(0)
-    pids: list[int] = []
-    timers: list[threading.Timer] = []
-
-    def kill() -> None:
-        alive = [pid for pid in ray_workers(os.getpid()) if pid not in pids]
-        if alive:
-            pids.append(moments.choice(alive))
-            os.kill(pids[-1], signal.SIGKILL)
-
-    def disturbed(self: running.Run, source: ImageSource, files: Sequence[ImageFile]) -> Iterator[Filled]:
-        for number, filled in enumerate(results(self, source, files)):
-            if number % 5 == 0:
-                timers.append(threading.Timer(moments.uniform(0, 0.1), kill))
-                timers[-1].start()
-            yield filled
-
-    monkeypatch.setattr(running.Run, "results", disturbed)
-    yield pids
-    for timer in timers:
-        timer.join()
 
 
 def test_killed_workers_lose_and_double_nothing_of_archives(shards: Path, tmp_path: Path, killed: list[int]) -> None:
