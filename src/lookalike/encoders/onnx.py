@@ -83,7 +83,7 @@ class OnnxEncoder:
     Raises
     ------
     EncoderError
-        The file is absent or not an ONNX network, has no card, or does not map pictures to vectors. The message says which.
+        The file is absent, is not an ONNX network, has no card, or does not map pictures to vectors: it says which.
     """
 
     def __init__(self, path: Path, device: str = "auto", output: str | None = None, name: str | None = None) -> None:
