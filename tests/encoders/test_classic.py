@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lookalike.core.errors import EncoderError
 from lookalike.encoders.classic import ClassicEncoder, blocks
-from lookalike.encoders.classic.encoder import DIM, WEIGHTS
+from lookalike.encoders.classic.encoder import DIM, TOGETHER, WEIGHTS
 from lookalike.encoders.spec import ENCODERS
 
 ENCODER = ClassicEncoder()
@@ -52,10 +52,11 @@ def test_the_weights_sum_to_one_and_so_does_a_feature():
     np.testing.assert_allclose(norms, 1, atol=1e-5)
 
 
-def test_a_batch_gives_what_its_pictures_give_one_by_one():
-    pictures = np.stack([scene(seed) for seed in range(5)])
-    one_by_one = np.concatenate([ENCODER.forward(pictures[row : row + 1]) for row in range(5)])
-    np.testing.assert_array_equal(ENCODER.forward(pictures), one_by_one)
+@pytest.mark.parametrize("together", [1, 3, TOGETHER])
+def test_a_batch_gives_what_its_pictures_give_one_by_one(together):
+    pictures = np.stack([scene(seed) for seed in range(TOGETHER + 5)])
+    parts = [ENCODER.forward(pictures[start : start + together]) for start in range(0, len(pictures), together)]
+    np.testing.assert_array_equal(ENCODER.forward(pictures), np.concatenate(parts))
 
 
 def test_threads_give_the_same_features():
@@ -153,21 +154,75 @@ def test_local_patterns_match_a_plain_loop():
     uniform = [counts[code] for code in range(256) if changes[code] <= 2]
     shares = np.array([*uniform, 7 * 9 - sum(uniform)]) / (7 * 9)
     expected = np.cbrt(shares) - np.cbrt(shares).mean()
-    np.testing.assert_allclose(blocks.local_patterns(grey, 2), expected, atol=1e-6)
+    np.testing.assert_allclose(blocks.local_patterns(grey[None], 2)[0], expected, atol=1e-6)
 
 
 def test_colour_strips_share_every_pixel_out():
     lab = np.random.default_rng(4).integers(0, 256, (60, 40, 3), dtype=np.uint8)
-    shares = blocks.colour_strips(lab).reshape(3, -1) ** 3
+    shares = blocks.colour_strips(lab[None]).reshape(3, -1) ** 3
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-4)
 
 
 def test_colour_strips_move_little_with_a_small_change_of_colour():
     lab = np.full((30, 30, 3), 120, np.uint8)
-    here, near, far = (blocks.colour_strips(lab + np.uint8(step)) for step in (0, 4, 60))
+    here, near, far = (blocks.colour_strips((lab + np.uint8(step))[None]) for step in (0, 4, 60))
     assert np.linalg.norm(here - near) < np.linalg.norm(here - far)
 
 
 def test_directions_of_a_flat_picture_are_zero():
-    nothing = np.zeros((16, 16), np.float32)
+    nothing = np.zeros((1, 16, 16), np.float32)
     assert not blocks.edge_directions([nothing], [nothing]).any()
+
+
+def greys(count: int, side: int) -> np.ndarray:
+    """Pictures of one channel, each of another kind: (count, side, side)."""
+    return np.stack([cv2.resize(scene(seed)[..., 1], (side, side)) for seed in range(count)])
+
+
+def test_pictures_that_are_laid_out_as_one_do_not_see_each_other():
+    """What runs over all pictures at once gives what OpenCV gives for one, to the last bit."""
+    grey = greys(3, 128)
+    lengths, angles = blocks.gradients(grey)
+    for row, picture in enumerate(grey):
+        across, down = cv2.Sobel(picture, cv2.CV_32F, 1, 0), cv2.Sobel(picture, cv2.CV_32F, 0, 1)
+        length, angle = cv2.cartToPolar(across, down)
+        np.testing.assert_array_equal(lengths[row], length)
+        np.testing.assert_array_equal(angles[row], angle)
+        small = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(blocks.shrunk(grey, 32)[row], small)
+        cells = cv2.HOGDescriptor((128, 128), (128, 128), (32, 32), (32, 32), 6).compute(picture)
+        np.testing.assert_array_equal(blocks.edge_cells(grey)[row], cells)
+
+
+def test_layout_is_a_cosine_transform():
+    lab = np.random.default_rng(5).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    places = np.arange(16)
+    basis = np.sqrt(2 / 16) * np.cos(np.pi * (2 * places + 1) * places[:, None] / 32)
+    basis[0] /= np.sqrt(2)
+    low = np.add.outer(places, places)
+    for picture, found in zip(lab, blocks.layout(lab), strict=True):
+        small = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA) - 128.0
+        waves = [basis @ small[..., channel] @ basis.T for channel in range(3)]
+        expected = [waves[0][low < 6], 3 * waves[1][low < 4], 3 * waves[2][low < 4]]
+        np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-2)
+
+
+def test_directions_match_a_plain_loop():
+    lengths, angles = blocks.gradients(greys(2, 16))
+    for length, angle, found in zip(lengths, angles, blocks.edge_directions([lengths], [angles]), strict=True):
+        shares = np.zeros(18)
+        for gradient, turn in zip(length.ravel(), angle.ravel(), strict=True):
+            shares[int(turn / np.pi * 18 + 1e-5) % 18] += gradient
+        np.testing.assert_allclose(found, np.cbrt(shares / shares.sum()), atol=1e-3)
+
+
+def test_contrast_matches_a_plain_loop():
+    lengths, _ = blocks.gradients(greys(2, 16))
+    for length, found in zip(lengths, blocks.contrast_levels([lengths]), strict=True):
+        fine = np.zeros(32)
+        for gradient in length.ravel():
+            fine[int(np.log2(1 + gradient) / 10.5 * 32)] += 1 / length.size
+        wide = [fine[0], *fine, fine[-1]]
+        smooth = [(wide[i - 1] + 2 * wide[i] + wide[i + 1]) / 4 for i in range(1, 33)]
+        expected = np.cbrt(np.array(smooth).reshape(16, 2).sum(axis=1))
+        np.testing.assert_allclose(found, expected, atol=1e-4)

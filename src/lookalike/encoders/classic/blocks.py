@@ -1,4 +1,8 @@
-"""The blocks of the classic descriptor: pure functions from one picture to one short vector.
+"""The blocks of the classic descriptor: pure functions from pictures to one short vector each.
+
+They take pictures in stacks, though each is described alone: steps that work on single pixels, or on small squares,
+run over all pictures laid out as one tall picture. Each of these calls gives the interpreter lock away and wants it
+back; with calls for every picture, two threads spent more time on that than on pictures.
 
 Histograms enter as their cube root. The square root (Hellinger) already keeps the fullest bins from ruling a cosine;
 with the sharply peaked histograms of local patterns and colours, the cube root separates pictures better still.
@@ -6,22 +10,26 @@ with the sharply peaked histograms of local patterns and colours, the cube root 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from lookalike.core.types import Pixels
 
 __all__ = [
     "colour_strips",
     "contrast_levels",
     "edge_cells",
     "edge_directions",
+    "gradients",
     "layout",
     "local_patterns",
+    "shrunk",
+    "tall",
 ]
 
-Grey = NDArray[np.uint8]
+Stack = NDArray[np.uint8]
 Block = NDArray[np.float32]
 
 STRIPS, COLOUR_LEVELS = 3, 4
@@ -77,172 +85,255 @@ _HOG = cv2.HOGDescriptor(
 )
 
 
-def colour_strips(lab: Pixels) -> Block:
+def tall(pictures: NDArray[Any]) -> NDArray[Any]:
+    """Lay a stack of pictures out as one, each below the one before: (N, H, W, ...) to (N * H, W, ...).
+
+    Examples
+    --------
+    >>> tall(np.zeros((3, 8, 8), np.uint8)).shape
+    (24, 8)
+    """
+    return np.ascontiguousarray(pictures).reshape(-1, *pictures.shape[2:])
+
+
+def shrunk(pictures: Stack, side: int) -> Stack:
+    """Make square pictures smaller, by a whole number: each pixel is the mean of a square.
+
+    Parameters
+    ----------
+    pictures : uint8 (N, S, S) or (N, S, S, 3)
+    side : int
+        A divisor of S.
+
+    Examples
+    --------
+    >>> shrunk(np.zeros((2, 8, 8, 3), np.uint8), 4).shape
+    (2, 4, 4, 3)
+    """
+    size = (side, len(pictures) * side)
+    small = cv2.resize(tall(pictures), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8).reshape(len(pictures), side, side, *pictures.shape[3:])
+
+
+def colour_strips(lab: Stack) -> Block:
     """Count Lab colours in the top, middle and bottom third, with soft bins.
 
     Parameters
     ----------
-    lab : uint8 (H, W, 3)
-        A picture in OpenCV's 8-bit Lab.
+    lab : uint8 (N, H, W, 3)
+        Pictures in OpenCV's 8-bit Lab; at most 256.
 
     Returns
     -------
-    float32 (192,)
+    float32 (N, 192)
         Cube roots of three histograms of 4 x 4 x 4 bins. A colour between two levels counts for both in
         proportion, so that a small change of exposure changes the histogram little.
 
     Examples
     --------
-    >>> grey = np.full((6, 6, 3), 128, np.uint8)
+    >>> grey = np.full((1, 6, 6, 3), 128, np.uint8)
     >>> colour_strips(grey).shape
-    (192,)
+    (1, 192)
     """
     clipped = lab.copy()
     np.clip(lab[..., 1:], CHROMA_LOW, CHROMA_HIGH - 1, out=clipped[..., 1:])
-    ranges = [0, 256, CHROMA_LOW, CHROMA_HIGH, CHROMA_LOW, CHROMA_HIGH]
-    counts = np.stack(
-        [
-            cv2.calcHist([strip], [0, 1, 2], None, [FINE_BINS] * 3, ranges) / strip[..., 0].size
-            for strip in np.array_split(clipped, STRIPS)
-        ]
-    )
-    for _ in range(3):  # fold the last axis into levels and bring the next one to the end
-        counts = np.moveaxis(counts @ _SOFT, -1, 1)
-    return np.cbrt(counts.ravel()).astype(np.float32)
+    bins = [(FINE_BINS, (0, 256)), *[(FINE_BINS, (CHROMA_LOW, CHROMA_HIGH))] * 2]
+    strips = np.array_split(clipped, STRIPS, axis=1)
+    shares = np.stack([_counts(strip, bins) / strip[0, ..., 0].size for strip in strips], axis=1)
+    levels = _SOFT.T @ shares @ _SOFT  # of a and b
+    levels = _SOFT.T @ levels.reshape(len(lab), STRIPS, FINE_BINS, -1)  # of lightness
+    return np.asarray(np.cbrt(levels.reshape(len(lab), -1)), np.float32)
 
 
-def layout(lab: Pixels) -> Block:
+def layout(lab: Stack) -> Block:
     """Describe where light and colour lie, by the low frequencies of a 16 x 16 Lab picture.
 
     Parameters
     ----------
-    lab : uint8 (H, W, 3)
-        A picture in OpenCV's 8-bit Lab.
+    lab : uint8 (N, S, S, 3)
+        Pictures in OpenCV's 8-bit Lab; 16 divides S.
 
     Returns
     -------
-    float32 (41,)
+    float32 (N, 41)
         Cosine-transform coefficients: 21 of lightness, 10 each of a and b, these three times enlarged.
 
     Examples
     --------
-    >>> flat = layout(np.full((32, 32, 3), 140, np.uint8))
+    >>> flat = layout(np.full((1, 32, 32, 3), 140, np.uint8))
     >>> int(np.count_nonzero(np.abs(flat) > 1e-3))  # a flat picture has only the three means
     3
     """
-    small = cv2.resize(lab, (LAYOUT_SIZE, LAYOUT_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= 128.0
-    parts = [
-        cv2.dct(np.ascontiguousarray(small[..., channel]))[order > _LOW] * gain
-        for channel, order, gain in _LAYOUT_ORDERS
-    ]
-    return np.concatenate(parts).astype(np.float32)
+    small = shrunk(lab, LAYOUT_SIZE).astype(np.float32) - np.float32(128.0)
+    channels = np.moveaxis(small, -1, 0)
+    waves: NDArray[Any] = channels
+    for _ in range(2):  # along the rows, then along the columns
+        rows = cv2.dct(np.ascontiguousarray(waves).reshape(-1, LAYOUT_SIZE), flags=cv2.DCT_ROWS)
+        waves = rows.reshape(channels.shape).swapaxes(-1, -2)
+    parts = [waves[channel][:, order > _LOW] * np.float32(gain) for channel, order, gain in _LAYOUT_ORDERS]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
 
-def local_patterns(grey: Grey, threshold: int) -> Block:
+def local_patterns(grey: Stack, threshold: int) -> Block:
     """Count how pixels compare with their eight neighbours (local binary patterns).
 
     Parameters
     ----------
-    grey : uint8 (H, W)
-        One channel.
+    grey : uint8 (N, H, W)
+        One channel; at most 256 pictures.
     threshold : int
         A neighbour counts as brighter from this many levels on; above 0 it keeps noise and
         recompression of smooth areas from making patterns.
 
     Returns
     -------
-    float32 (59,)
+    float32 (N, 59)
         Cube roots of the shares of the uniform patterns, less their mean: two pictures without
         anything in common then have a cosine near 0 and not near 1.
 
     Examples
     --------
-    >>> ramp = np.tile(np.arange(0, 160, 5, dtype=np.uint8), (32, 1))
+    >>> ramp = np.tile(np.arange(0, 160, 5, dtype=np.uint8), (1, 32, 1))
     >>> bool(np.argmax(local_patterns(ramp, 2)) == np.argmax(local_patterns(ramp + 9, 2)))
     True
     """
-    height, width = grey.shape
-    bar = cv2.add(grey[1:-1, 1:-1], float(threshold))  # type: ignore[call-overload]
+    _, height, width = grey.shape
+    inner = grey[:, 1:-1, 1:-1]
+    bar = np.asarray(cv2.add(tall(inner), float(threshold)), np.uint8).reshape(inner.shape)  # type: ignore[call-overload]
     codes = np.zeros(bar.shape, np.uint8)
     for bit, (down, right) in enumerate(_NEIGHBOURS):
-        neighbour = grey[1 + down : height - 1 + down, 1 + right : width - 1 + right]
+        neighbour = grey[:, 1 + down : height - 1 + down, 1 + right : width - 1 + right]
         codes |= (neighbour >= bar).view(np.uint8) << np.uint8(bit)
-    counts = cv2.calcHist([codes], [0], None, [256], [0, 256])[:, 0] @ _FOLD
-    root = np.cbrt(counts / codes.size)
-    return np.asarray(root - root.mean(), np.float32)
+    counts = _counts(codes[..., None], [(256, (0, 256))]) @ _FOLD  # whole numbers: exact in any order
+    root = np.cbrt(counts / codes[0].size)
+    return np.asarray(root - root.mean(axis=1, keepdims=True), np.float32)
 
 
-def edge_cells(grey: Grey) -> Block:
+def edge_cells(grey: Stack) -> Block:
     """Describe the edges in each of 4 x 4 cells (a coarse histogram of oriented gradients).
 
     Parameters
     ----------
-    grey : uint8 (128, 128)
+    grey : uint8 (N, 128, 128)
         One channel.
 
     Returns
     -------
-    float32 (96,)
+    float32 (N, 96)
         Six directions in each cell, after Dalal and Triggs 2005, normalised over the whole picture.
 
     Examples
     --------
-    >>> edge_cells(np.zeros((128, 128), np.uint8)).shape
-    (96,)
+    >>> edge_cells(np.zeros((1, 128, 128), np.uint8)).shape
+    (1, 96)
     """
-    return np.asarray(_HOG.compute(grey), np.float32)
+    windows = [(0, top + 1) for top in range(0, len(grey) * (_HOG_WINDOW + 2), _HOG_WINDOW + 2)]
+    return np.asarray(_HOG.compute(_framed(grey), locations=windows), np.float32).reshape(len(grey), -1)
 
 
-def contrast_levels(gradients: list[Block]) -> Block:
+def gradients(grey: Stack) -> tuple[Block, Block]:
+    """Return lengths and angles of the Sobel gradients.
+
+    Parameters
+    ----------
+    grey : uint8 (N, H, W)
+        One channel.
+
+    Returns
+    -------
+    lengths : float32 (N, H, W)
+        In grey levels.
+    angles : float32 (N, H, W)
+        Radians, from 0 to 2 pi.
+
+    Examples
+    --------
+    >>> ramp = np.tile(np.arange(0, 160, 5, dtype=np.uint8), (1, 4, 1))
+    >>> lengths, angles = gradients(ramp)
+    >>> float(lengths[0, 1, 1]), float(angles[0, 1, 1])
+    (40.0, 0.0)
+    """
+    count, height, width = grey.shape
+    framed = _framed(grey)
+    across, down = cv2.Sobel(framed, cv2.CV_32F, 1, 0), cv2.Sobel(framed, cv2.CV_32F, 0, 1)
+    lengths, angles = (
+        np.asarray(found, np.float32).reshape(count, height + 2, width)[:, 1:-1]
+        for found in cv2.cartToPolar(across, down)
+    )
+    return lengths, angles
+
+
+def contrast_levels(lengths: list[Block]) -> Block:
     """Count how strong the gradients are, at each scale.
 
     Parameters
     ----------
-    gradients : list of float32 (H, W)
-        Lengths of the Sobel gradients of 8-bit grey pictures, in grey levels.
+    lengths : list of float32 (N, H, W)
+        Lengths of the Sobel gradients of 8-bit grey pictures, in grey levels, for each scale; at most 256 pictures.
 
     Returns
     -------
-    float32 (16 * len(gradients),)
+    float32 (N, 16 * len(lengths))
         Cube roots of histograms over the logarithm of the length, smoothed over neighbouring bins.
 
     Examples
     --------
-    >>> contrast_levels([np.zeros((8, 8), np.float32)])[:3].round(2).tolist()
+    >>> contrast_levels([np.zeros((1, 8, 8), np.float32)])[0, :3].round(2).tolist()
     [1.0, 0.0, 0.0]
     """
     parts = []
-    for length in gradients:
+    for length in lengths:
         level = np.log2(1.0 + length)
-        fine = cv2.calcHist([level], [0], None, [2 * CONTRAST_BINS], [0, MAX_LOG_GRADIENT])[:, 0]
-        fine = np.concatenate([fine[:1], fine, fine[-1:]]) / length.size  # nothing is lost at the ends
-        parts.append(np.convolve(fine, (0.25, 0.5, 0.25), "valid").reshape(-1, 2).sum(axis=1))
-    return np.asarray(np.cbrt(np.concatenate(parts)), np.float32)
+        fine = _counts(level[..., None], [(2 * CONTRAST_BINS, (0, MAX_LOG_GRADIENT))]) / level[0].size
+        wide = np.pad(fine.astype(np.float64), ((0, 0), (1, 1)), mode="edge")  # nothing is lost at the ends
+        smooth = (wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) / 4
+        parts.append(smooth.reshape(len(length), -1, 2).sum(axis=2))
+    return np.asarray(np.cbrt(np.concatenate(parts, axis=1)), np.float32)
 
 
-def edge_directions(gradients: list[Block], angles: list[Block]) -> Block:
+def edge_directions(lengths: list[Block], angles: list[Block]) -> Block:
     """Share the gradient's length out over its directions, at each scale.
 
     Parameters
     ----------
-    gradients, angles : lists of float32 (H, W)
+    lengths, angles : lists of float32 (N, H, W)
         Lengths, and angles in radians from 0 to 2 pi; opposite directions count as one.
 
     Returns
     -------
-    float32 (18 * len(gradients),)
+    float32 (N, 18 * len(lengths))
         Cube roots of histograms that sum to 1; zeros where the picture is flat.
 
     Examples
     --------
-    >>> one = np.ones((4, 4), np.float32)
-    >>> edge_directions([one], [0.3 * one]).nonzero()[0].tolist()
+    >>> one = np.ones((1, 4, 4), np.float32)
+    >>> edge_directions([one], [0.3 * one])[0].nonzero()[0].tolist()
     [1]
     """
     parts = []
-    for length, angle in zip(gradients, angles, strict=True):
-        place = (angle * (DIRECTION_BINS / np.pi)).astype(np.int64).ravel() % DIRECTION_BINS
-        share = np.bincount(place, length.ravel(), DIRECTION_BINS)
-        parts.append(share / max(float(share.sum()), 1e-9))
-    return np.asarray(np.cbrt(np.concatenate(parts)), np.float32)
+    for length, angle in zip(lengths, angles, strict=True):
+        place = (angle * np.float32(DIRECTION_BINS / np.pi)).astype(np.int64)
+        np.minimum(place, 2 * DIRECTION_BINS - 1, out=place)  # a whole turn, after rounding
+        place += 2 * DIRECTION_BINS * np.arange(len(length))[:, None, None]
+        turns = np.bincount(place.ravel(), length.ravel(), 2 * DIRECTION_BINS * len(length))
+        share = turns.reshape(len(length), 2, DIRECTION_BINS).sum(axis=1)
+        parts.append(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-9))
+    return np.asarray(np.cbrt(np.concatenate(parts, axis=1)), np.float32)
+
+
+def _framed(grey: Stack) -> Stack:
+    """Lay pictures out as one, each with its mirrored border above and below: none sees the next one."""
+    return tall(np.pad(grey, ((0, 0), (1, 1), (0, 0)), mode="reflect"))
+
+
+def _counts(pictures: NDArray[Any], bins: Sequence[tuple[int, tuple[float, float]]]) -> Block:
+    """Count the pixels of each picture (N, H, W, C) by the bins of each channel: (N, *bins)."""
+    count = len(pictures)
+    number = np.repeat(np.arange(count, dtype=pictures.dtype), pictures[0, ..., 0].size)
+    one = tall(pictures).reshape(number.size, 1, -1)
+    sizes, ranges = [count], [0.0, float(count)]
+    for size, (low, high) in bins:
+        sizes.append(size)
+        ranges += [low, high]
+    channels = range(len(sizes))
+    return np.asarray(cv2.calcHist([number.reshape(-1, 1), one], list(channels), None, sizes, ranges), np.float32)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from lookalike.core.errors import EncoderError
 from lookalike.core.types import Pixels, Vectors
@@ -17,6 +16,8 @@ from lookalike.encoders.spec import ENCODERS, EncoderSpec
 __all__ = ["WEIGHTS", "ClassicEncoder"]
 
 SIDE = 128
+TOGETHER = 16
+"""Pictures that are described in one go: few calls for each, and what they work on stays in the processor's cache."""
 
 WEIGHTS = {
     "colour": 0.085,
@@ -55,9 +56,9 @@ SPEC = EncoderSpec(
 class ClassicEncoder:
     """Colour, layout, texture and edges of a picture, by hand-crafted descriptors.
 
-    Works without weights and without training, in about two milliseconds a picture on one core. Each picture
+    Works without weights and without training, in less than a millisecond a picture on one core. Each picture
     is described alone, so a batch gives what its pictures give one by one. It holds no state and may be called
-    from any number of threads: OpenCV and NumPy let go of the interpreter lock, and pictures of this size stay
+    from any number of threads: OpenCV and NumPy let go of the interpreter lock, and stacks of this size stay
     below what OpenCV spreads over threads of its own.
 
     Examples
@@ -96,8 +97,9 @@ class ClassicEncoder:
                 f"classic takes uint8 pictures of {SIDE}x{SIDE}x3, not {pixels.dtype} {pixels.shape[1:]}"
             )
         features = np.empty((len(pixels), DIM), np.float32)
-        for row, picture in enumerate(pixels):
-            features[row] = _describe(np.ascontiguousarray(picture))
+        for start in range(0, len(pixels), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            features[part] = _describe(np.ascontiguousarray(pixels[part]))
         return features
 
 
@@ -122,44 +124,29 @@ def classic(argument: str, weights: Path | None, device: str) -> ClassicEncoder:
     return ClassicEncoder()
 
 
-def _describe(picture: Pixels) -> NDArray[np.float32]:
-    """Return the weighted blocks of one picture, each of norm `sqrt(weight)`, as float32 (683,)."""
-    lab = np.asarray(cv2.cvtColor(_shrunk(picture, SIDE // 2), cv2.COLOR_RGB2LAB), np.uint8)
-    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-    lengths, angles = _gradients(grey)
+def _describe(pictures: Pixels) -> Vectors:
+    """Return the weighted blocks of each picture, each of norm `sqrt(weight)`, as float32 (N, 683)."""
+    flat = blocks.tall(blocks.shrunk(pictures, SIDE // 2))
+    lab = np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2LAB), np.uint8).reshape(-1, SIDE // 2, SIDE // 2, 3)
+    grey = np.asarray(cv2.cvtColor(blocks.tall(pictures), cv2.COLOR_RGB2GRAY), np.uint8).reshape(-1, SIDE, SIDE)
+    scales = [grey, *[blocks.shrunk(grey, SIDE >> halvings) for halvings in (1, 2, 3)]]
+    lengths, angles = zip(*[blocks.gradients(scale) for scale in scales], strict=True)
     parts = {
         "colour": blocks.colour_strips(lab),
         "layout": blocks.layout(lab),
         "fine texture": blocks.local_patterns(grey, threshold=2),
-        "coarse texture": blocks.local_patterns(_shrunk(grey, SIDE // 2), threshold=3),
+        "coarse texture": blocks.local_patterns(scales[1], threshold=3),
         "colour texture": np.concatenate(
-            [blocks.local_patterns(np.ascontiguousarray(lab[..., channel]), threshold=2) for channel in (1, 2)]
+            [blocks.local_patterns(lab[..., channel], threshold=2) for channel in (1, 2)], axis=1
         ),
         "edges": blocks.edge_cells(grey),
-        "contrast": blocks.contrast_levels(lengths),
-        "directions": blocks.edge_directions(lengths[:3], angles[:3]),
+        "contrast": blocks.contrast_levels(list(lengths)),
+        "directions": blocks.edge_directions(list(lengths[:3]), list(angles[:3])),
     }
-    return np.concatenate([_scaled(parts[name], weight) for name, weight in WEIGHTS.items()])
+    return np.concatenate([_scaled(parts[name], weight) for name, weight in WEIGHTS.items()], axis=1)
 
 
-def _shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _scaled(block: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """Give a block the norm `sqrt(weight)`; a block of zeros stays."""
-    norm = float(np.linalg.norm(block))
-    return block * np.float32(math.sqrt(weight) / norm) if norm > 0 else block
-
-
-def _gradients(grey: NDArray[np.uint8]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Return lengths and angles of the Sobel gradients at 128, 64, 32 and 16 pixels."""
-    lengths, angles = [], []
-    for halvings in range(4):
-        level = _shrunk(grey, SIDE >> halvings)
-        across = cv2.Sobel(level, cv2.CV_32F, 1, 0)
-        down = cv2.Sobel(level, cv2.CV_32F, 0, 1)
-        length, angle = cv2.cartToPolar(across, down)
-        lengths.append(np.asarray(length, np.float32))
-        angles.append(np.asarray(angle, np.float32))
-    return lengths, angles
+def _scaled(block: Vectors, weight: float) -> Vectors:
+    """Give each row of a block the norm `sqrt(weight)`; a row of zeros stays."""
+    norms = np.linalg.norm(block, axis=1, keepdims=True)
+    return np.asarray(block * (math.sqrt(weight) / np.where(norms > 0, norms, 1)), np.float32)
