@@ -35,7 +35,8 @@ from lookalike.embedding.plan import IndexReport, make_plan
 from lookalike.embedding.writer import Writer
 from lookalike.images.folder import ImageFile, scan
 from lookalike.images.sources.opening import open_source
-from lookalike.search.store import ImageRow, ImageTable
+from lookalike.search.image_rows import ImageRow
+from lookalike.search.store import ImageTable
 
 WRITTEN = 20_000  # rows, for the rate of the driver alone
 

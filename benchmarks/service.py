@@ -32,7 +32,8 @@ from PIL import Image
 from lookalike.core.workspace import Workspace, WorkspaceConfig
 from lookalike.embedding.collection import Collection
 from lookalike.embedding.encoder import load_encoder
-from lookalike.search.store import ImageRow, ImageTable, vector_column
+from lookalike.search.image_rows import ImageRow, vector_column
+from lookalike.search.store import ImageTable
 
 SEARCH, HEALTH = "/api/v1/search", "/api/v1/health"
 BATCH, CENTRES, SPREAD, WAIT = 8192, 2000, 0.6, 600.0

@@ -78,7 +78,7 @@ def test_many_queries_are_answered_each(lookalike: Run, photos: Path, tmp_path: 
     assert size(sheet)[1] > 2000
     code, out, _ = lookalike("search", photos / "y", "-k", 1, "--quiet")
     assert code == 1
-    assert "1 files could not be read" in out
+    assert "1 file could not be read" in out
 
 
 def test_like_these_not_like_those(lookalike: Run, photos: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lookalike.core.errors import StorageError
-from lookalike.search.store import ImageRow, ImageTable, vector_column
+from lookalike.search.image_rows import ImageRow, vector_column
+from lookalike.search.store import ImageTable
 
 COLUMN, OTHER = "vector_a", "vector_b"
 

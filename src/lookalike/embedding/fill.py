@@ -26,7 +26,7 @@ from lookalike.images.decode import READ_WHOLE, decode, fit, read_bytes, thumbna
 from lookalike.images.folder import UNKNOWN, ImageFile, Rejected
 from lookalike.images.reading import hash_file
 from lookalike.images.sources.base import Content, Held, ImageSource, cut
-from lookalike.search.store import ImageRow
+from lookalike.search.image_rows import ImageRow
 
 __all__ = ["Filled", "Filling", "Prepared", "Waiting", "fill", "finish", "opened", "prepare"]
 

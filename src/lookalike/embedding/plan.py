@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lookalike.images.folder import ImageFile, Rejected
-from lookalike.search.store import StoredImage
+from lookalike.search.image_rows import StoredImage
 
 __all__ = ["IndexReport", "Plan", "make_plan"]
 

@@ -22,10 +22,11 @@ from lookalike.embedding.given_vectors import GivenVectors
 from lookalike.images.sources.base import ImageSource
 from lookalike.search.disposable import open_or_build
 from lookalike.search.exact import ExactIndex
+from lookalike.search.image_rows import vector_column
 from lookalike.search.masked import FEW, among_rows, page_of
 from lookalike.search.protocol import VectorIndex
 from lookalike.search.references import AGAINST, combine_references
-from lookalike.search.store import ImageTable, vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["Hit", "SearchedImages"]
 

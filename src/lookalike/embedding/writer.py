@@ -10,7 +10,8 @@ from lookalike.core.progress import OnProgress, Progress
 from lookalike.embedding.fill import Filled
 from lookalike.embedding.plan import IndexReport, Plan
 from lookalike.images.folder import ImageFile, Rejected
-from lookalike.search.store import ImageRow, ImageTable, StoredImage
+from lookalike.search.image_rows import ImageRow, StoredImage
+from lookalike.search.store import ImageTable
 
 __all__ = ["Writer"]
 

@@ -14,7 +14,8 @@ from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.feature_cache import known_features
 from lookalike.embedding.feature_sets import is_tapped
 from lookalike.encoders.spec import EncoderSpec
-from lookalike.search.store import ImageTable, vector_column
+from lookalike.search.image_rows import vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["KnownFeatures"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lookalike.core.errors import ImageDecodeError
 from lookalike.images.decode import decode, thumbnail
 from lookalike.jobs.stored_pictures import as_indexed
-from lookalike.search.store import ImageRow
+from lookalike.search.image_rows import ImageRow
 
 __all__ = ["Pictures", "large_picture"]
 

@@ -20,7 +20,8 @@ from lookalike.jobs.labelling_shared import answered_by_others
 from lookalike.judgments.questions import STRATEGIES, Question, State
 from lookalike.judgments.store import JudgmentStore
 from lookalike.judgments.table import Judgments
-from lookalike.search.store import ImageRow, ImageTable, vector_column
+from lookalike.search.image_rows import ImageRow, vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["DEFAULT_STRATEGY", "Asked", "Asker"]
 

@@ -14,7 +14,8 @@ from lookalike.embedding.encoder import load_encoder
 from lookalike.embedding.image_filter import ImageFilter
 from lookalike.images.sources.opening import open_source
 from lookalike.jobs.live_view import View
-from lookalike.search.store import ImageTable, vector_column
+from lookalike.search.image_rows import vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["Newest"]
 

@@ -25,7 +25,8 @@ from lookalike.embedding.image_filter import ImageFilter
 from lookalike.images.crop import Box, decode_part
 from lookalike.images.decode import decode
 from lookalike.jobs.stored_pictures import as_indexed
-from lookalike.search.store import ImageRow, ImageTable
+from lookalike.search.image_rows import ImageRow
+from lookalike.search.store import ImageTable
 
 __all__ = ["Cut", "NotHeldError", "Picture", "Upload", "View", "smallest_side"]
 

@@ -25,7 +25,8 @@ from lookalike.ensembles.weighted import WeightedEnsemble
 from lookalike.jobs.models import list_models, model_features, open_model
 from lookalike.jobs.named_contexts import image_paths
 from lookalike.judgments.store import JudgmentStore
-from lookalike.search.store import ImageTable, vector_column
+from lookalike.search.image_rows import vector_column
+from lookalike.search.store import ImageTable
 
 __all__ = ["MOST", "make_map", "places", "read_map"]
 

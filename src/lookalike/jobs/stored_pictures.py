@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lookalike.search.store import ImageRow
+from lookalike.search.image_rows import ImageRow
 
 __all__ = ["as_indexed"]
 

@@ -10,11 +10,8 @@ the first. Paths are marked as the key of the table, so that two writers of one 
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -24,85 +21,18 @@ import pyarrow as pa
 from lookalike.core.errors import StorageError
 from lookalike.core.object_store import address_of, connect, storage
 from lookalike.core.types import Vectors
-from lookalike.search.commits import KEY, commit
+from lookalike.search.commits import commit
+from lookalike.search.image_rows import BASE_FIELDS, ImageRow, StoredImage, laid_out, matrix
 
-__all__ = ["ImageRow", "ImageTable", "StoredImage", "vector_column"]
+__all__ = ["ImageTable"]
 
 NAME = "images"
 FORMAT = "1"
 
-BASE_FIELDS = (
-    pa.field("path", pa.string(), nullable=False, metadata=KEY),
-    pa.field("hash", pa.string(), nullable=False),
-    pa.field("size", pa.int64(), nullable=False),
-    pa.field("mtime_ns", pa.int64(), nullable=False),
-    pa.field("width", pa.int32(), nullable=False),
-    pa.field("height", pa.int32(), nullable=False),
-    pa.field("format", pa.string(), nullable=False),
-    pa.field("thumbnail", pa.binary(), nullable=False),
-    pa.field("removed", pa.bool_(), nullable=False),
-)
 PRESENT = "removed = false"
 
 LISTED = 1000
 """More paths than this are not written into a condition: the scan reads all and picks."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRow:
-    """One image to write: what is known of the file, its thumbnail and its vector.
-
-    Attributes
-    ----------
-    path : str
-        POSIX path relative to the collection root.
-    hash : str
-        SHA-256 of the file's bytes, in hexadecimal.
-    size, mtime_ns : int
-        Of the file, in bytes and nanoseconds.
-    width, height : int
-        Of the upright picture, in pixels.
-    format : str
-        ``"JPEG"``, ``"PNG"`` …
-    thumbnail : bytes
-        A JPEG, its longer side at most 256 pixels.
-    vector : float32 (D,)
-        Unit norm.
-    """
-
-    path: str
-    hash: str
-    size: int
-    mtime_ns: int
-    width: int
-    height: int
-    format: str
-    thumbnail: bytes
-    vector: Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """What the table knows of one image, without pictures and vectors."""
-
-    hash: str
-    size: int
-    mtime_ns: int
-    removed: bool
-    has_vector: bool
-
-
-def vector_column(name: str, fingerprint: str) -> str:
-    """Name the column of an encoder's vectors; another fingerprint is another column, another folder is not.
-
-    Examples
-    --------
-    >>> vector_column("onnx:/nets/Mobile Net.onnx", "abc")
-    'vector_mobile_net_onnx_ba7816bf'
-    """
-    last = re.split(r"[/\\\\]", name.lower())[-1]
-    slug = re.sub(r"[^a-z0-9]+", "_", last).strip("_")[:40].strip("_")
-    return f"vector_{slug}_{hashlib.sha256(fingerprint.encode()).hexdigest()[:8]}"
 
 
 class ImageTable:
@@ -206,10 +136,10 @@ class ImageTable:
         Of a shared table they are written by path, for another writer may have added them meanwhile.
         """
         if rows and self.shared:
-            self._upsert(_arrow(column, rows), insert=True)
+            self._upsert(laid_out(column, rows), insert=True)
         elif rows:
             with storage("cannot write images"):
-                self._table.add(_arrow(column, rows))
+                self._table.add(laid_out(column, rows))
 
     def replace(self, column: str, rows: Sequence[ImageRow]) -> None:
         """Add or overwrite images by path, in one commit; vectors of other encoders become absent.
@@ -218,7 +148,7 @@ class ImageTable:
         """
         if not rows:
             return
-        table = _arrow(column, rows)
+        table = laid_out(column, rows)
         for field in self._table.schema:
             if field.name not in table.schema.names:
                 table = table.append_column(field, pa.nulls(len(rows), field.type))
@@ -230,7 +160,7 @@ class ImageTable:
         What other encoders made of them stays.
         """
         if rows:
-            table = _arrow(column, rows)
+            table = laid_out(column, rows)
             self._upsert(table.select(["path", "size", "mtime_ns", "removed", column]))
 
     def set_present(self, times: Mapping[str, int]) -> None:
@@ -273,7 +203,7 @@ class ImageTable:
         places = {path: place for place, path in enumerate(paths)}
         vectors = np.empty((len(paths), self._dim(column)), np.float32)
         for batch in self._scan(f"{PRESENT} AND {column} IS NOT NULL", ["path", column]):
-            vectors[[places[path] for path in batch.column("path").to_pylist()]] = _matrix(batch.column(column))
+            vectors[[places[path] for path in batch.column("path").to_pylist()]] = matrix(batch.column(column))
         return paths, vectors
 
     def described(self) -> pa.Table:
@@ -303,17 +233,17 @@ class ImageTable:
             for start in range(0, len(ids), 8192):
                 rows = self._table.take_row_ids(list(ids[start : start + 8192])).select(["path", column])
                 for batch in rows.to_arrow().to_batches():
-                    yield batch.column("path").to_pylist(), _matrix(batch.column(column))
+                    yield batch.column("path").to_pylist(), matrix(batch.column(column))
 
     def rows(self, column: str, paths: Sequence[str]) -> dict[str, ImageRow]:
         """Return whole rows by path, for the paths that are there and have a vector."""
         fields = [name for name in self._table.schema.names if not name.startswith("vector_")]
         found: dict[str, ImageRow] = {}
         for batch in self._scan(f"{_among(paths)} AND {column} IS NOT NULL", [*fields, column]):
-            matrix = _matrix(batch.column(column))
+            vectors = matrix(batch.column(column))
             for i, record in enumerate(batch.select(fields).to_pylist()):
                 record.pop("removed")
-                found[record["path"]] = ImageRow(**record, vector=matrix[i])
+                found[record["path"]] = ImageRow(**record, vector=vectors[i])
         return found
 
     def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
@@ -368,30 +298,6 @@ class ImageTable:
             merge.execute(table.cast(schema))
 
         commit("cannot write images", self._table, write)
-
-
-def _arrow(column: str, rows: Sequence[ImageRow]) -> pa.Table:
-    """Lay rows out by column."""
-    arrays = {
-        field.name: pa.array([getattr(row, field.name) for row in rows], field.type)
-        for field in BASE_FIELDS
-        if field.name != "removed"
-    }
-    arrays["removed"] = pa.array([False] * len(rows))
-    arrays[column] = _fixed_size(np.stack([row.vector for row in rows]))
-    return pa.table(arrays)
-
-
-def _fixed_size(vectors: Vectors) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-
-
-def _matrix(array: Any) -> Vectors:
-    """Return a fixed-size list column as (N, D); the rows have been filtered to those that are there."""
-    dim = array.type.list_size
-    matrix: Vectors = array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), dim)
-    return matrix.astype(np.float32, copy=False)
 
 
 def _among(paths: Sequence[str]) -> str:

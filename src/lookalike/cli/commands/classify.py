@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookalike.cli.commands.train_contrastive import show_rejected
+from lookalike.cli.commands.train_contrastive import show_model
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -20,6 +20,7 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 from lookalike.cli.train_options import (
     AugmentationOption,
     EncodersOption,
@@ -146,7 +147,7 @@ def _show_classifier(screen: RichConsole, report: ClassifierReport) -> None:
             one = report.measured[key]
             ends = "" if one["low"] is None else f" ({one['low']:.1%} to {one['high']:.1%})"
             screen.print(f"{label}: {one['value']:.1%}{ends} of {one['n']:,} held out")
-    show_rejected(screen, report)
+    show_model(screen, report)
 
 
 def _show_classes(screen: RichConsole, report: ClassifyReport) -> None:
@@ -161,5 +162,4 @@ def _show_classes(screen: RichConsole, report: ClassifyReport) -> None:
         label = Text(one.label) if one.label is not None else Text("none of these", style="dim")
         table.add_row(Text(one.image), label, f"{one.probability:.1%}")
     screen.print(table)
-    for entry in report.rejected:
-        screen.print(Text(f"rejected: {entry.path}: {entry.reason}"), soft_wrap=True)
+    show_rejected(screen, report.rejected, "--json lists all")

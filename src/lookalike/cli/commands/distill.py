@@ -17,6 +17,7 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 from lookalike.cli.train_options import (
     DeviceOption,
     NameOption,
@@ -175,7 +176,6 @@ def _show(screen: RichConsole, report: DistillReport) -> None:
         screen.print(table)
     if report.known:
         screen.print(f"{report.known:,} pictures were kept apart")
-    for entry in report.rejected[:10]:
-        screen.print(Text(f"left out: {entry.path}: {entry.reason}"), soft_wrap=True)
+    show_rejected(screen, report.rejected, "--json lists all")
     screen.print(Text(f"encoder: {report.encoder} (with [taps] behind it: {report.taps:,} numbers)"), soft_wrap=True)
     screen.print(Text(f"model: {report.path}"), soft_wrap=True)

@@ -18,6 +18,7 @@ from lookalike.cli.accuracies import (
     warn_seen,
 )
 from lookalike.cli.console import Console
+from lookalike.cli.rejected import show_rejected
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 QUERIES = 1000
-SHOWN = 20
 EDITS_ABREAST = 5
 
 EditsOption = Annotated[
@@ -158,12 +158,7 @@ def _show(screen: RichConsole, found: EditBench, plot: Path | None, sheet: Path 
     warn_seen(screen, found.rows, "{} of these photographs")
     show_file(screen, "drawn", plot)
     show_file(screen, "drawn", sheet)
-    if found.rejected:
-        screen.print(f"[yellow]left out: {len(found.rejected):,}[/]")
-    for entry in found.rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
-    if len(found.rejected) > SHOWN:
-        screen.print(f"  … and {len(found.rejected) - SHOWN:,} more (--json lists all)", markup=False)
+    show_rejected(screen, found.rejected, "--json lists all")
 
 
 def _leaderboard(found: EditBench) -> Table:

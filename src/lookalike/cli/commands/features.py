@@ -16,6 +16,7 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -28,7 +29,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-SHOWN = 10
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the set.")]
 
 
@@ -123,9 +123,4 @@ def _show_report(screen: RichConsole, report: FeatureReport) -> None:
     screen.print(f"[bold]{report.images:,} images[/], {report.dim:,} numbers each, in {report.seconds:.1f} s")
     for encoder, dim in report.dims.items():
         screen.print(f"  {dim:6,}  {encoder}", markup=False, soft_wrap=True)
-    if report.rejected:
-        screen.print(f"[yellow]left out: {len(report.rejected):,}[/]")
-    for entry in report.rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
-    if len(report.rejected) > SHOWN:
-        screen.print(f"  … and {len(report.rejected) - SHOWN:,} more (--json lists all)", markup=False)
+    show_rejected(screen, report.rejected, "--json lists all")

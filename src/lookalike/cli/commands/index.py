@@ -16,14 +16,13 @@ from lookalike.cli.options import (
     WorkspaceOption,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 from lookalike.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
     from lookalike.embedding.plan import IndexReport
-
-SHOWN = 10
 
 
 def index(
@@ -102,14 +101,4 @@ def _show(screen: RichConsole, report: IndexReport, workspace: Workspace) -> Non
         screen.print(
             f"[yellow]{report.without_vectors:,} images have no vectors of this encoder: index all of the source[/]"
         )
-    if not report.rejected:
-        return
-    screen.print(f"[yellow]{len(report.rejected):,} files could not be read:[/]")
-    for entry in report.rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
-    if len(report.rejected) > SHOWN:
-        screen.print(
-            f"  … and {len(report.rejected) - SHOWN:,} more in {workspace.rejected_file}",
-            markup=False,
-            soft_wrap=True,
-        )
+    show_rejected(screen, report.rejected, f"all in {workspace.rejected_file}")

@@ -21,13 +21,12 @@ from lookalike.cli.options import (
     check_one,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
     from lookalike.jobs.match import MatchReport
-
-SHOWN = 10
 
 
 def match(
@@ -130,9 +129,4 @@ def _show(screen: RichConsole, found: MatchReport, csv: Path | None, sheet: Path
         )
     show_file(screen, "table", csv)
     show_file(screen, "contact sheet", sheet)
-    if found.rejected:
-        screen.print(f"[yellow]{len(found.rejected):,} files could not be read:[/]")
-    for entry in found.rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
-    if len(found.rejected) > SHOWN:
-        screen.print(f"  … and {len(found.rejected) - SHOWN:,} more (--json lists all)", markup=False, soft_wrap=True)
+    show_rejected(screen, found.rejected, "--json lists all")

@@ -24,6 +24,7 @@ from lookalike.cli.options import (
     work_read_only,
     work_within,
 )
+from lookalike.cli.rejected import show_rejected
 from lookalike.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     from lookalike.images.folder import Rejected
     from lookalike.jobs.search import SearchResult, Wanted
-
-SHOWN = 10
-"""Files that could not be read and are named on the screen."""
 
 ByModelOption = Annotated[
     str | None,
@@ -176,12 +174,7 @@ def _show(
         screen.print(Text(f"searched by codes of {found[0].bytes_per_image} bytes an image", style="dim"))
     if wanted.sheet is not None:
         screen.print(Text(f"contact sheet: {wanted.sheet}"), soft_wrap=True)
-    if rejected:
-        screen.print(f"[yellow]{len(rejected):,} files could not be read:[/]")
-    for entry in rejected[:SHOWN]:
-        screen.print(f"  {entry.path}: {entry.reason}", markup=False, soft_wrap=True)
-    if len(rejected) > SHOWN:
-        screen.print(f"  … and {len(rejected) - SHOWN:,} more (--json lists all)", markup=False, soft_wrap=True)
+    show_rejected(screen, rejected, "--json lists all")
 
 
 def _show_one(screen: RichConsole, found: SearchResult, offset: int) -> None:

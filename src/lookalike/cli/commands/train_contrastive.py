@@ -18,6 +18,7 @@ from lookalike.cli.options import (
     parameters_of,
     work_offline,
 )
+from lookalike.cli.rejected import show_rejected
 from lookalike.cli.train_options import (
     AugmentationOption,
     EncodersOption,
@@ -116,14 +117,13 @@ def as_json(report: ContrastiveReport) -> dict[str, Any]:
     }
 
 
-def show_rejected(screen: RichConsole, report: Any) -> None:
+def show_model(screen: RichConsole, report: Any) -> None:
     """Say which images were not used, and where the model is."""
     from rich.text import Text
 
     if report.copies:
         screen.print(f"[dim]{report.copies:,} files left out: others have the same content[/]")
-    for entry in report.rejected:
-        screen.print(Text(f"rejected: {entry.path}: {entry.reason}"), soft_wrap=True)
+    show_rejected(screen, report.rejected, "--json lists all")
     screen.print(Text(f"model: {report.path}"), soft_wrap=True)
 
 
@@ -145,4 +145,4 @@ def _show(screen: RichConsole, report: ContrastiveReport) -> None:
     )
     if report.measured is not None:
         show_finding(screen, report.measured, "model")
-    show_rejected(screen, report)
+    show_model(screen, report)

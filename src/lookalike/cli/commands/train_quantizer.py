@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lookalike.cli.accuracies import show_file
-from lookalike.cli.commands.train_contrastive import show_finding, show_rejected
+from lookalike.cli.commands.train_contrastive import show_finding, show_model
 from lookalike.cli.console import Console
 from lookalike.cli.options import (
     DEFAULT_WORKSPACE,
@@ -150,5 +150,5 @@ def _show(screen: RichConsole, report: QuantizerReport, plot: Path | None) -> No
     )
     if report.measured is not None:
         show_finding(screen, report.measured, "codes")
-    show_rejected(screen, report)
+    show_model(screen, report)
     show_file(screen, "plot", plot)
