@@ -1,6 +1,7 @@
 """Filters, pages, many queries and several references at once on the command line."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,32 @@ def test_like_these_not_like_those(lookalike: Run, photos: Path, tmp_path: Path)
     assert code == 0
     assert "searched by 00.png, not 01.png" in out
     assert size(sheet)[0] == 1600
+
+
+def test_what_was_found_is_searched_by_in_turn(
+    lookalike: Run, photos: Path, ensemble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path as results give it is a query, also when its file is gone, and a file of that name goes before it."""
+    by_file = found(lookalike, photos / "x" / "02.png", "-k", 5)["results"]
+    assert found(lookalike, "x/02.png", "-k", 5)["results"] == by_file
+    weighed = ("--ensemble", ensemble, "-k", 5)
+    assert (
+        found(lookalike, "x/02.png", *weighed)["results"]
+        == found(lookalike, photos / "x" / "02.png", *weighed)["results"]
+    )
+    (photos / "x" / "02.png").unlink()
+    sheet = tmp_path / "sheet.png"
+    data = found(lookalike, "x/02.png", "--like", "x/02.png", "--unlike", "y/03.png", "-k", 1, "--sheet", sheet)
+    assert names(data) == ["x/02.png"]
+    assert size(sheet)[0] == 1600
+    (tmp_path / "elsewhere" / "x").mkdir(parents=True)
+    shutil.copyfile(photos / "y" / "03.png", tmp_path / "elsewhere" / "x" / "02.png")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    workspace = ("--workspace", photos.parent / ".lookalike")
+    assert names(found(lookalike, "x/02.png", "-k", 1, *workspace)) == ["y/03.png"]
+    code, _, err = lookalike("search", "x/no.png", *workspace)
+    assert code == 2
+    assert "x/no.png: no such file, and no image of the collection has this path" in err
 
 
 def test_wrong_questions_are_one_line(lookalike: Run, photos: Path, tmp_path: Path) -> None:

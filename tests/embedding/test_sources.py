@@ -139,6 +139,8 @@ def test_what_needs_files_says_so_and_all_else_works_by_thumbnails(
     (found,) = search_collection(place, queries_of([query], [], [], []), Wanted(k=2, sheet=tmp_path / "sheet.png"))
     assert found.root == stored.source
     assert {hit.image for hit in found.hits} == {stored.id_of("a/000"), stored.id_of("copy")}
+    (again,) = search_collection(place, queries_of([Path(stored.id_of("b/001"))], [], [], []), Wanted(k=1))
+    assert (again.hits[0].image, again.hits[0].distance < 0.05) == (stored.id_of("b/001"), True)
     collection = Collection.open(place)
     assert [sorted(hit.image for hit in group) for group in collection.duplicates()] == [
         sorted([stored.id_of("a/000"), stored.id_of("copy")])

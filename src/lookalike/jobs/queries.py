@@ -25,7 +25,8 @@ class Query:
     Attributes
     ----------
     picture : Path, optional
-        What the search is by; it is liked as well.
+        What the search is by; it is liked as well. A file, or the path of an image in the collection
+        (`lookalike.jobs.query_pictures`).
     like, unlike : tuple of Path
         More pictures that what is found should look like, and pictures that it should not look like.
     """

@@ -14,6 +14,7 @@ from lookalike.core.vectors import unit_rows
 from lookalike.embedding.collection import Collection, Hit
 from lookalike.images.folder import Rejected
 from lookalike.jobs.queries import Query, encoded_queries
+from lookalike.jobs.query_pictures import query_pictures
 from lookalike.reports.contact_sheet import Section, Tile, check_sheet, contact_sheet
 from lookalike.search.references import AGAINST, combine_references
 
@@ -97,7 +98,7 @@ def search_collection(
     workspace : Path
         The workspace folder, or the address of the collection.
     queries : sequence of Query
-        Pictures that need not be in the collection; one that is there is found with distance 0.
+        Pictures that need not be in the collection; a file that is there is found with distance 0.
     wanted : Wanted, optional
     encoder : str, optional
         Whose vectors to search; without it, those of the workspace's encoder.
@@ -115,7 +116,9 @@ def search_collection(
     collection = Collection.open(workspace, encoder)
     collection.searchable(on_progress)
     encode = collection.encoder.encode
-    encoded = encoded_queries(queries, lambda paths: unit_rows(encode(paths)), on_progress, rejected)
+    encoded = encoded_queries(
+        queries, lambda paths: unit_rows(encode(query_pictures(collection.workspace, paths))), on_progress, rejected
+    )
     asked = [_asked(query, encoded.features[encoded.rows(query)], wanted.against) for query in encoded.queries]
     found = collection.nearest(np.concatenate(asked), wanted.k, wanted.where, wanted.offset)
     root = collection.source.name.text
@@ -144,17 +147,23 @@ def draw_results(
         title = f"The images closest to {len(results)} pictures{after}{by}"
         if len(drawn) < len(results):
             title += f": the first {len(drawn)}"
-    sections = [
-        Section(result.query.liked[0], [*_further(result.query), *tiles_of(collection, hits)])
-        for result, hits in zip(drawn, shown, strict=True)
-    ]
+    sections = []
+    for result, hits in zip(drawn, shown, strict=True):
+        first, *further = _shown(result.query, collection)
+        sections.append(
+            Section(first.path or result.query.liked[0], [*further, *tiles_of(collection, hits)], first.thumbnail)
+        )
     contact_sheet(sheet, title, sections)
 
 
-def _further(query: Query) -> list[Tile]:
-    """Return the pictures of a query beside its first; each has been read, so that it needs no thumbnail."""
-    noted = [(path, "like") for path in query.liked[1:]] + [(path, "unlike") for path in query.unlike]
-    return [Tile(path, b"", path.name, note) for path, note in noted]
+def _shown(query: Query, collection: Collection) -> list[Tile]:
+    """Return the pictures of a query; each has been read, so that a file needs no thumbnail."""
+    notes = ["like"] * len(query.liked) + ["unlike"] * len(query.unlike)
+    pictures = query_pictures(collection.workspace, query.pictures)
+    return [
+        Tile(None, picture, path.name, note) if isinstance(picture, bytes) else Tile(picture, b"", path.name, note)
+        for path, picture, note in zip(query.pictures, pictures, notes, strict=True)
+    ]
 
 
 def tiles_of(collection: Collection, hits: list[Hit]) -> list[Tile]:

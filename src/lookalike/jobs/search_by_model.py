@@ -22,6 +22,7 @@ from lookalike.jobs.features import collection_files
 from lookalike.jobs.fused_models import Source, fused_images, source_of
 from lookalike.jobs.models import NamedModel, open_model
 from lookalike.jobs.queries import EncodedQueries, Query, encoded_queries
+from lookalike.jobs.query_pictures import query_pictures
 from lookalike.jobs.search import SearchResult, Wanted, draw_results
 from lookalike.jobs.weighed import asked_by, explained, fused_hits
 from lookalike.reports.contact_sheet import check_sheet
@@ -72,7 +73,9 @@ def search_collection_by_model(
     fitting = None if wanted.where is None else ImageFilter(held.collection_uri).paths(wanted.where)
     if isinstance(named.model, QuantizerModel):
         check_codes(named.name, max(len(query.pictures) for query in queries), wanted.explain)
-    encoded = encoded_queries(queries, lambda paths: encode_set(encoders, paths), on_progress, rejected)
+    encoded = encoded_queries(
+        queries, lambda paths: encode_set(encoders, query_pictures(held, paths)), on_progress, rejected
+    )
     if isinstance(named.model, QuantizerModel):
         found = _nearest_codes(held, named, encoders, encoded, wanted, fitting, on_progress)
     else:

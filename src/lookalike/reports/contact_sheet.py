@@ -45,10 +45,21 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A query, and what was found for it, closest first."""
+    """A query, and what was found for it.
+
+    Attributes
+    ----------
+    query : Path
+        Its file; the name is written under it.
+    tiles : sequence of Tile
+        Closest first.
+    thumbnail : bytes
+        A JPEG that is drawn for the query, where it is no file.
+    """
 
     query: Path
     tiles: Sequence[Tile]
+    thumbnail: bytes = b""
 
 
 def check_sheet(file: Path) -> None:
@@ -115,7 +126,7 @@ def _lay_out(section: Section, query_width: int) -> _Block:
     left = MARGIN + query_width + MARGIN
     pictures = [_picture(tile) for tile in section.tiles]
     rows = justified_rows([p.width / p.height for p in pictures], WIDTH - left - MARGIN, ROW_HEIGHT, GAP)
-    query = decode(section.query, min_side=query_width).image
+    query = decode(section.thumbnail or section.query, min_side=query_width).image
     scale = min(query_width / query.width, 1.5 * query_width / query.height)
     size = (max(1, round(query.width * scale)), max(1, round(query.height * scale)))
     query = query.resize(size, Image.Resampling.LANCZOS)

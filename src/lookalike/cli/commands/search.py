@@ -43,7 +43,10 @@ ByModelOption = Annotated[
 
 QueryArgument = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="QUERY...", help="Pictures, or folders of them; they need not be in the collection."),
+    typer.Argument(
+        metavar="QUERY...",
+        help="Pictures, or folders of them, in the collection or not; or paths of its images, as results give them.",
+    ),
 ]
 LikeOption = Annotated[
     list[Path] | None,
