@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lookalike.core.conditional_writes import require_conditional_writes
 from lookalike.core.errors import InputError, WorkspaceError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.object_store import address_of, local_half
@@ -222,9 +223,9 @@ class Workspace:
         WorkspaceError
             The workspace is read-only, or another process has just made a collection at the address.
         StorageError
-            It cannot be written.
+            It cannot be written, or the server does not know conditional writes.
         """
-        self.check_writable()
+        self._before_writing()
         settings = {"format": FORMAT, **asdict(config), "encoders": list(config.encoders)}
         if self.address is None:
             write_json(self.config_file, settings)
@@ -240,6 +241,11 @@ class Workspace:
                 f"{self.place} is open read-only, and this would write to it: open it without read_only, "
                 "--read-only and LOOKALIKE_READ_ONLY"
             )
+
+    def _before_writing(self) -> None:
+        self.check_writable()
+        if self.address is not None:
+            require_conditional_writes(self.address)
 
     def _settings(self) -> Any:
         if self.address is not None:
@@ -257,10 +263,12 @@ class Workspace:
         ------
         WorkspaceError
             Another process holds it, or it is read-only.
+        StorageError
+            The server of the address does not know conditional writes.
         """
         from filelock import FileLock, Timeout
 
-        self.check_writable()
+        self._before_writing()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / "write.lock", timeout=0)

@@ -150,6 +150,6 @@ class GivenVectors:
         return given
 
     def _opened(self) -> FusedVectors | None:
-        if self._given is None and NAME in FusedTable.names(self.workspace.collection_uri):
+        if self._given is None and FusedTable.exists(self.workspace.collection_uri, NAME):
             self._given = FusedVectors(self.workspace.collection_uri, NAME, self.workspace.index_folder)
         return self._given

@@ -131,6 +131,25 @@ class FusedTable:
         return cls(table, layout, Path(uri) / f"{name}.lance" / "_versions")
 
     @staticmethod
+    def exists(uri: str, name: str) -> bool:
+        """Whether there is such a table; nothing is listed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> FusedTable.exists(tempfile.mkdtemp(), "fused")
+        False
+        """
+        with storage(f"cannot open the table {name} at {uri}"):
+            try:
+                connect(uri).open_table(name)
+            except ValueError as error:
+                if "was not found" in str(error):
+                    return False
+                raise
+        return True
+
+    @staticmethod
     def names(uri: str) -> list[str]:
         """Return the names of all tables of the database, sorted.
 
