@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.table import Table
 
-    from lookalike.jobs.train_context import TrainedContext, TrainedContexts
+    from lookalike.jobs.context_task import TrainedContext, TrainedContexts
     from lookalike.jobs.training import Folds
     from lookalike.judgments.splits import By
 
