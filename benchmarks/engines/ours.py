@@ -35,7 +35,7 @@ class Exact(Engine):
 
 
 class Ours(Engine):
-    """`lookalike.search.approximate`."""
+    """`lookalike.search.approximate`; the setting 0 is the care that it takes by itself."""
 
     settings = (0,)
     modules = ("faiss", "lookalike.search.approximate")
@@ -52,7 +52,7 @@ class Ours(Engine):
         self._index = ApproximateIndex.load(path)
 
     def search(self, queries: NDArray[np.float32], k: int, setting: int) -> Rows:
-        return self._index.search(queries, k)[0]
+        return self._index.search(queries, k, dial=setting or None)[0]
 
 
 class OursFused(Ours):
